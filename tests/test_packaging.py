@@ -1,0 +1,102 @@
+"""Each distribution as it would be published: an sdist, and the wheel made from that sdist."""
+
+import subprocess
+import sys
+from configparser import ConfigParser
+from email import message_from_string
+from email.message import Message
+from importlib.metadata import entry_points
+from pathlib import Path
+from zipfile import ZipFile
+
+import attrs
+import pytest
+
+import usage_core
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ["usage_core", "usage_null", "usage_posthog", "usage_stdout"]
+TRANSPORTS = {"null": "usage_null", "posthog": "usage_posthog", "stdout": "usage_stdout"}
+
+
+@attrs.frozen
+class Built:
+    """A wheel and the folder that it was made of."""
+
+    package: str
+    files: dict[str, bytes]
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / "src" / self.package
+
+    @property
+    def metadata(self) -> Message:
+        return message_from_string(self.about("METADATA").decode())
+
+    def about(self, name: str) -> bytes:
+        return self.files[f"{self.package}-0.1.0.dist-info/{name}"]
+
+
+@pytest.fixture(scope="module", params=PACKAGES)
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    out = tmp_path_factory.mktemp("a folder for wheels")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out)]
+    done = subprocess.run(
+        [*build, str(ROOT / "src" / request.param)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with ZipFile(*out.glob("*.whl")) as wheel:
+        return Built(request.param, {name: wheel.read(name) for name in wheel.namelist()})
+
+
+def test_a_wheel_holds_each_module_of_its_folder_and_nothing_else(built: Built) -> None:
+    modules = {path.relative_to(built.folder) for path in built.folder.rglob("*.py")}
+    expected = {
+        f"{built.package}/{path.as_posix()}": (built.folder / path).read_bytes()
+        for path in [*modules, Path("py.typed")]
+    }
+    assert expected == {
+        name: content for name, content in built.files.items() if ".dist-info/" not in name
+    }
+
+
+def test_a_wheel_carries_the_licence_of_the_repository(built: Built) -> None:
+    assert (ROOT / "LICENSE").read_bytes() == built.about("licenses/LICENSE")
+    assert "MIT" == built.metadata["License-Expression"]
+
+
+def test_a_wheel_says_what_it_is(built: Built) -> None:
+    assert built.package.replace("_", "-") == built.metadata["Name"]
+    assert ">=3.11" == built.metadata["Requires-Python"]
+    assert (built.folder / "README.md").read_text() == built.metadata.get_payload()
+
+
+def test_a_transport_is_found_by_its_name_and_takes_any_core_of_this_series(built: Built) -> None:
+    names = [name for name, package in TRANSPORTS.items() if package == built.package]
+    if not names:
+        assert not [name for name in built.files if name.endswith("/entry_points.txt")]
+        return
+    found = ConfigParser()
+    found.read_string(built.about("entry_points.txt").decode())
+    assert {names[0]: built.package} == dict(found["usage.transports"])
+    assert "usage-core<0.2,>=0.1" in built.metadata.get_all("Requires-Dist", [])
+
+
+def test_the_four_carry_one_version_and_the_changelog_begins_with_it(built: Built) -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert usage_core.__version__ == built.metadata["Version"]
+    assert changelog.partition("\n## [")[2].startswith(f"{usage_core.__version__}]")
+
+
+def test_each_line_of_the_changelog_names_its_distribution() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    entries = [line for line in lines if line.startswith("- ")]
+    assert entries
+    for line in entries:
+        assert line.split("`")[1].replace("-", "_") in PACKAGES, line
+
+
+def test_an_installed_transport_is_an_entry_point() -> None:
+    found = entry_points(group="usage.transports")
+    assert TRANSPORTS.items() <= {entry.name: entry.value for entry in found}.items()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 from configparser import ConfigParser
 from email import message_from_string
 from email.message import Message
@@ -21,21 +22,28 @@ TRANSPORTS = {"null": "usage_null", "posthog": "usage_posthog", "stdout": "usage
 
 @attrs.frozen
 class Built:
-    """A wheel and the folder that it was made of."""
+    """What was made of one folder: the names in the sdist, the files in the wheel."""
 
     package: str
-    files: dict[str, bytes]
+    sdist: set[str]
+    wheel: dict[str, bytes]
 
     @property
     def folder(self) -> Path:
         return ROOT / "src" / self.package
 
     @property
+    def sources(self) -> dict[str, bytes]:
+        paths = [*self.folder.rglob("*.py"), self.folder / "py.typed"]
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
+
+    @property
     def metadata(self) -> Message:
         return message_from_string(self.about("METADATA").decode())
 
     def about(self, name: str) -> bytes:
-        return self.files[f"{self.package}-0.1.0.dist-info/{name}"]
+        (found,) = [file for file in self.wheel if file.endswith(f".dist-info/{name}")]
+        return self.wheel[found]
 
 
 @pytest.fixture(scope="module", params=PACKAGES)
@@ -46,19 +54,29 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         [*build, str(ROOT / "src" / request.param)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    with ZipFile(*out.glob("*.whl")) as wheel:
-        return Built(request.param, {name: wheel.read(name) for name in wheel.namelist()})
+    wheel_file, sdist_file = [*out.glob("*.whl"), *out.glob("*.tar.gz")]
+    with ZipFile(wheel_file) as wheel, tarfile.open(sdist_file) as sdist:
+        return Built(
+            request.param,
+            {name.partition("/")[2] for name in sdist.getnames()},
+            {name: wheel.read(name) for name in wheel.namelist()},
+        )
 
 
 def test_a_wheel_holds_each_module_of_its_folder_and_nothing_else(built: Built) -> None:
-    modules = {path.relative_to(built.folder) for path in built.folder.rglob("*.py")}
-    expected = {
-        f"{built.package}/{path.as_posix()}": (built.folder / path).read_bytes()
-        for path in [*modules, Path("py.typed")]
-    }
-    assert expected == {
-        name: content for name, content in built.files.items() if ".dist-info/" not in name
-    }
+    expected = {f"{built.package}/{path}": content for path, content in built.sources.items()}
+    actual = {name: held for name, held in built.wheel.items() if ".dist-info/" not in name}
+    assert expected == actual
+
+
+def test_an_sdist_holds_what_its_wheel_is_made_of_and_nothing_else(built: Built) -> None:
+    around = {".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+    assert built.sources.keys() | around == built.sdist
+
+
+def test_no_distribution_has_tests_in_it(built: Built) -> None:
+    names = {part for path in built.sources for part in Path(path).parts}
+    assert not [name for name in names if name.startswith(("test_", "tests", "conftest"))]
 
 
 def test_a_wheel_carries_the_licence_of_the_repository(built: Built) -> None:
@@ -75,7 +93,7 @@ def test_a_wheel_says_what_it_is(built: Built) -> None:
 def test_a_transport_is_found_by_its_name_and_takes_any_core_of_this_series(built: Built) -> None:
     names = [name for name, package in TRANSPORTS.items() if package == built.package]
     if not names:
-        assert not [name for name in built.files if name.endswith("/entry_points.txt")]
+        assert not [name for name in built.wheel if name.endswith("/entry_points.txt")]
         return
     found = ConfigParser()
     found.read_string(built.about("entry_points.txt").decode())

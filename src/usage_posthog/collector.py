@@ -86,6 +86,7 @@ class Collector(LocalServer):
         self.event_limit = event_limit
         self._save = save
         self._batches: list[Batch] = []
+        self._events: list[Event] = []
         self._refusals: list[Refusal] = []
         self._unwanted: list[tuple[str | Callable[[Event], bool], int]] = []
 
@@ -98,7 +99,8 @@ class Collector(LocalServer):
     @property
     def events(self) -> tuple[Event, ...]:
         """Every accepted event as it came, in the order of acceptance."""
-        return tuple(event for batch in self.batches for event in batch.events)
+        with self.changed:
+            return tuple(self._events)
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -108,7 +110,7 @@ class Collector(LocalServer):
 
     def wait_for_events(self, count: int, timeout: float = 10.0) -> tuple[Event, ...]:
         """Wait until at least *count* events were accepted; raises TimeoutError as `wait_for`."""
-        self.wait_for(lambda: len(self.events) >= count, timeout)
+        self.wait_for(lambda: len(self._events) >= count, timeout)
         return self.events
 
     def reject(self, which: str | Callable[[Event], bool], status: int = 400) -> None:
@@ -141,6 +143,7 @@ class Collector(LocalServer):
                 with self._save.open("a", encoding="utf-8") as file:
                     file.writelines(json.dumps(event) + "\n" for event in verdict.events)
             self._batches.append(verdict)
+            self._events.extend(verdict.events)
             for event in verdict.events:
                 self.note("  ".join((_now(), *_summary(event))))
         return json_reply({"status": 1})
@@ -186,27 +189,30 @@ def _accepted(request: Request, batch_limit: int, event_limit: int) -> Batch:
             raise _RefusedError(400, f"event {index} {problem}")
         if len(_bytes(event)) > event_limit:
             raise _RefusedError(413, f"event {index} is over {event_limit} bytes")
-    events = tuple(cast("list[Event]", found))
     historical = envelope.get("historical_migration") is True
-    return Batch(request, api_key, events, envelope.get("sent_at"), historical)
+    return Batch(request, api_key, tuple(found), envelope.get("sent_at"), historical)
 
 
-def _parse(body: bytes) -> tuple[Event, list[object]]:
+def _parse(body: bytes) -> tuple[Event, list[Event]]:
     """The envelope (empty for bare events) and the events of a request."""
     try:
         parsed: object = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _RefusedError(400, f"the body is not JSON: {error}") from None
     envelope: Event = cast("Event", parsed) if isinstance(parsed, dict) else {}
+    found: object = envelope.get("batch", [envelope] if envelope else parsed)
     if "batch" not in envelope:
-        return {}, cast("list[object]", parsed) if isinstance(parsed, list) else [parsed]
-    if not isinstance(envelope["batch"], list):
-        raise _RefusedError(400, "the batch is not a list")
-    return envelope, cast("list[object]", envelope["batch"])
+        envelope = {}
+    if not isinstance(found, list):
+        raise _RefusedError(400, "the body holds no list of events")
+    events = cast("list[object]", found)
+    if not all(isinstance(event, dict) for event in events):
+        raise _RefusedError(400, "an event is not an object")
+    return envelope, cast("list[Event]", events)
 
 
-def _api_key(envelope: Event, events: Sequence[object]) -> str:
-    fields = [envelope] if envelope else [cast("Event", e) for e in events if isinstance(e, dict)]
+def _api_key(envelope: Event, events: Sequence[Event]) -> str:
+    fields = [envelope] if envelope else events
     names = ("api_key", "token", "$token")
     keys = {str(holder[name]).strip() for holder in fields for name in names if holder.get(name)}
     if len(keys) != 1:
@@ -225,22 +231,19 @@ def _bytes(event: object) -> bytes:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _problem(value: object) -> str | None:
-    if not isinstance(value, dict):
-        return "is not an object"
-    event = cast("Event", value)
-    properties = event.get("properties", {})
-    if not isinstance(properties, dict):
+def _problem(event: Event) -> str | None:
+    if not isinstance(event.get("properties", {}), dict):
         return "has properties that are not an object"
     if not isinstance(name := event.get("event"), str) or not name.strip():
         return "has no event name"
-    if not str(_distinct_id(event) or "").strip():
+    distinct_id = _distinct_id(event)
+    if distinct_id is None or not str(distinct_id).strip():
         return "has no distinct_id"
     try:
         UUID(event.get("uuid") or str(UUID(int=0)))
         _bytes(event)
     except (ValueError, AttributeError):
-        return "has a uuid that is none, or text that is not Unicode"
+        return "has an invalid uuid, or text that is not Unicode"
     return None
 
 
@@ -272,6 +275,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--save", type=Path, metavar="FILE", help="append events as JSON lines")
     parser.add_argument("--quiet", action="store_true", help="print the address only")
     options = parser.parse_args(argv)
+    if options.save:
+        try:
+            options.save.open("a").close()
+        except OSError as error:
+            parser.error(f"cannot write {options.save}: {error.strerror}")
     Collector(options.port, save=options.save).run(quiet=options.quiet)
 
 

@@ -23,7 +23,7 @@ from dataclasses import replace
 from http.client import HTTPException
 from typing import BinaryIO, Self
 
-from usage_core.testing.behaviour import Behaviour, act, answer, status
+from usage_core.testing.behaviour import Behaviour, act, answer, reset, status
 from usage_core.testing.exchange import Reply, Request, json_reply, read_request
 
 __all__ = ["LocalServer"]
@@ -83,11 +83,7 @@ class LocalServer:
                 self._behaviour = behaviour
             else:
                 self._next.extend([behaviour] * times)
-            if self._door != "closed":
-                self._bell.send(b"!")
-                moved = self.changed.wait_for(lambda: self._door in (self._wanted(), "closed"), 5.0)
-                if not moved:
-                    raise TimeoutError(f"the port {self.port} is {self._door} still")
+            self._ring()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float = 10.0) -> None:
         """Wait until *predicate* holds; it is asked again whenever the server saw or did something.
@@ -109,15 +105,24 @@ class LocalServer:
         """Serve as a program until SIGINT or SIGTERM: say the address, then the notes."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
-        with contextlib.suppress(KeyboardInterrupt), self:
+        try:
+            self.start()
             _say(self.url)
             while True:
-                with self.changed:
-                    # A short wait, because on Windows a signal does not end a long one.
-                    self.changed.wait_for(lambda: bool(self._notes), 0.5)
-                    lines, self._notes = self._notes, deque[str](maxlen=_NOTES)
-                for line in () if quiet else lines:
-                    _say(line)
+                for line in self._news():
+                    if not quiet:
+                        _say(line)
+        except KeyboardInterrupt:
+            self.stop()
+        except OSError as error:
+            raise SystemExit(f"cannot listen on port {self.port}: {error.strerror}") from None
+
+    def _news(self) -> deque[str]:
+        with self.changed:
+            # A short wait, because on Windows a signal does not end a long one.
+            self.changed.wait_for(lambda: bool(self._notes), 0.5)
+            news, self._notes = self._notes, deque[str](maxlen=_NOTES)
+            return news
 
     def start(self) -> Self:
         """Listen; raises OSError when the port is taken."""
@@ -129,6 +134,7 @@ class LocalServer:
         self._door = "open"
         self._keeper = threading.Thread(target=self._keep_door, args=(door, bell), daemon=True)
         self._keeper.start()
+        self._ring()
         return self
 
     def stop(self) -> None:
@@ -154,6 +160,15 @@ class LocalServer:
         if self._stopped.is_set():
             return "closed"
         return {"refuse": "locked", "never_accept": "ignored"}.get(self._behaviour.kind, "open")
+
+    def _ring(self) -> None:
+        """Have the door moved to where it is wanted, and wait until it is there."""
+        with self.changed:
+            if self._door in ("closed", self._wanted()):
+                return
+            self._bell.send(b"!")
+            if not self.changed.wait_for(lambda: self._door in ("closed", self._wanted()), 5.0):
+                raise TimeoutError(f"the port {self.port} is {self._door} still")
 
     def _bind(self) -> socket.socket:
         door = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
@@ -224,21 +239,22 @@ class LocalServer:
 
     # The conversation: a thread for each connection.
 
-    def _take(self, *, only: str = "") -> Behaviour | None:
+    def _take(self) -> Behaviour:
+        with self.changed:
+            return self._next.popleft() if self._next else self._behaviour
+
+    def _resets(self) -> bool:
+        """Whether a new connection is reset; if so, it counts as a request."""
         with self.changed:
             behaviour = self._next[0] if self._next else self._behaviour
-            if only not in ("", behaviour.kind):
-                return None
-            if self._next:
-                self._next.popleft()
-            return behaviour
+            return behaviour.kind == "reset" and self._take() is behaviour
 
     def _converse(self, connection: socket.socket) -> None:
         try:
             with connection, connection.makefile("rb") as stream:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if behaviour := self._take(only="reset"):
-                    act(behaviour, Reply(), connection, self._stopped)
+                if self._resets():
+                    act(reset(), Reply(), connection, self._stopped)
                     return
                 while self._exchange(connection, stream):
                     pass
@@ -260,7 +276,7 @@ class LocalServer:
         with self.changed:
             request = replace(request, number=len(self._requests) + 1)
             self._requests.append(request)
-            behaviour = self._take() or self._behaviour
+            behaviour = self._take()
             self.changed.notify_all()
         reply = self.handle(request) if behaviour.processed else Reply()
         stays = act(behaviour, reply, connection, self._stopped)
@@ -268,7 +284,10 @@ class LocalServer:
 
 
 def _say(line: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "".join(character if character.isprintable() else "?" for character in line)
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
-        print(line, flush=True)  # noqa: T201 - a program says its address
+        print(text, flush=True)  # noqa: T201 - a program says its address
     except OSError:  # nobody reads any more: go on serving
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -197,6 +197,14 @@ def test_a_reset_comes_before_anything_is_read() -> None:
         assert server.requests == ()
         assert get(server)[0] == 200
 
+        server.behave(reset())
+        address = (server.host, server.port)
+        with (
+            pytest.raises(ConnectionResetError),
+            socket.create_connection(address, _PATIENCE) as silent,
+        ):
+            silent.recv(1)
+
 
 def test_a_hanging_request_was_read_but_not_processed() -> None:
     with Counter() as server:

@@ -1,0 +1,121 @@
+"""The process around a worker: the lock, the lease, and the end that comes whatever hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import NoReturn
+
+import filelock
+
+from usage_core._delivery.config import Config
+from usage_core._delivery.in_hand import InHand
+from usage_core._delivery.worker import Worker
+from usage_core._recording import detach, jsontext
+from usage_core._recording.recorder import WORKER_LIVES
+from usage_core._recording.state import StateFolder
+
+__all__ = ["drain_inline", "flush", "main", "main_frozen"]
+
+INLINE_WAITS = 1.0
+INLINE_SECONDS = 10.0
+
+
+def main(found: Mapping[str, object]) -> NoReturn:
+    """Be the worker that *found* describes: drain, linger, and end within ten seconds."""
+    os.closerange(3, 256)  # a pipe that the shell had open is not ours to hold
+    end = time.monotonic() + WORKER_LIVES
+    config = Config.from_json(found)
+    folder = StateFolder(config.state)
+    _end_at(end, folder)
+    try:
+        os.chdir(config.state)
+        if hasattr(os, "nice"):
+            os.nice(10)
+        _work(config, folder, lambda: end - time.monotonic(), found)
+    except OSError:  # the folder is gone, or holds no lock: the next command tries again
+        pass
+    os._exit(0)  # whatever a plug-in left running
+
+
+def main_frozen() -> NoReturn:
+    """Be the worker of a frozen app, which has the configuration on its standard input."""
+    main(json.load(sys.stdin))
+
+
+def drain_inline(found: Mapping[str, object]) -> None:
+    """Drain in the command itself, for a transport that shows messages at once."""
+    flush(found, INLINE_SECONDS, patience=INLINE_WAITS)
+
+
+def flush(found: Mapping[str, object], timeout: float, *, patience: float | None = None) -> bool:
+    """Drain in this process within *timeout* seconds; return whether nothing is left.
+
+    Waits for another worker's lock for *patience* seconds, or as long as *timeout* allows.
+    """
+    end = time.monotonic() + timeout
+    config = Config.from_json(found)
+    folder = StateFolder(config.state)
+    if not os.path.isdir(folder.usage):
+        return True
+    with _locked(folder, timeout if patience is None else patience) as held:
+        if not held:
+            return False
+        worker = Worker(config, lambda: end - time.monotonic())
+        rest = worker.drain(linger=False)
+        if rest is None:
+            folder.lease.lift()
+        return rest is None and worker.is_done()
+
+
+def _work(
+    config: Config, folder: StateFolder, left: Callable[[], float], found: Mapping[str, object]
+) -> None:
+    while True:
+        with _locked(folder, 0) as held:
+            if not held:
+                return  # somebody works, and looks once more before leaving
+            folder.lease.take(time.time() + left(), os.getpid())
+            rest = Worker(config, left).drain(linger=True)
+            if rest is not None:
+                folder.lease.take(time.time() + rest)
+                return
+            folder.lease.lift()
+        # What came in before the lease was lifted started no worker: it is ours.
+        if not folder.journal.names():
+            return
+        if left() < 1:
+            detach.start(jsontext.dumps(found), dict(os.environ))
+            return
+
+
+@contextmanager
+def _locked(folder: StateFolder, patience: float) -> Generator[bool]:
+    lock = filelock.FileLock(folder.lock, timeout=patience, mode=0o600)
+    try:
+        lock.acquire()
+    except (filelock.Timeout, OSError, NotImplementedError):  # taken; or no locks on this disk
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _end_at(end: float, folder: StateFolder) -> None:
+    """End this process then, whatever hangs: DNS, TLS, a server, a plug-in."""
+
+    def leave() -> None:
+        # It was the time, not the record that was in hand.
+        InHand(folder.in_hand).release()
+        os._exit(0)
+
+    timer = threading.Timer(end - time.monotonic(), leave)
+    timer.daemon = True
+    timer.start()

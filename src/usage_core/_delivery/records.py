@@ -1,0 +1,125 @@
+"""Facts and messages as they lie in the spools: JSON to values and back, nothing taken on trust."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID
+
+from usage_core._identity.lifecycle import KINDS, Fact
+from usage_core._messages import Alias, Capture, Message
+
+__all__ = ["as_dict", "dump_message", "load_fact", "load_message", "with_principal"]
+
+
+def load_fact(data: bytes) -> Fact:
+    """Return the fact of a journal's record. Raises `ValueError` and says what is wrong with it."""
+    record = _object(data)
+    if record.get("v") != 1:
+        raise ValueError(f"a fact of version {record.get('v')!r}, which is newer than this program")
+    kind = _text(record, "kind")
+    if kind not in KINDS:
+        raise ValueError(f"a fact of the kind {kind!r}")
+    fresh = record.get("fresh")
+    if not isinstance(fresh, list) or len(cast(list[object], fresh)) != 2:
+        raise ValueError("a fact without two fresh ids")
+    first, second = cast(list[object], fresh)
+    return Fact(
+        id=_uuid(record.get("id")),
+        at=_moment(record),
+        kind=kind,
+        event=_text(record, "event"),
+        properties=_properties(record),
+        credential=_optional_text(record, "credential"),
+        principal=_optional_text(record, "principal"),
+        transport=_text(record, "transport"),
+        fresh=(_uuid(first), _uuid(second)),
+    )
+
+
+def with_principal(data: bytes, principal: str) -> bytes:
+    """Return the record of a fact with the answer that was found for it."""
+    return json.dumps({**_object(data), "principal": principal}).encode("ascii")
+
+
+def as_dict(message: Message) -> dict[str, object]:
+    """Return *message* as JSON carries it."""
+    match message:
+        case Alias(uuid, previous_id, distinct_id, timestamp):
+            return {
+                "kind": "alias",
+                "uuid": uuid,
+                "previous_id": previous_id,
+                "distinct_id": distinct_id,
+                "timestamp": timestamp.isoformat(),
+            }
+        case Capture(uuid, event, distinct_id, timestamp, properties, is_anon):
+            return {
+                "kind": "capture",
+                "uuid": uuid,
+                "event": event,
+                "distinct_id": distinct_id,
+                "timestamp": timestamp.isoformat(),
+                "is_anon": is_anon,
+                "properties": dict(properties),
+            }
+
+
+def dump_message(message: Message) -> str:
+    """Return the text of an outbox's record."""
+    return json.dumps(as_dict(message), separators=(",", ":"))
+
+
+def load_message(data: bytes) -> Message:
+    """Return the message of an outbox's record. Raises `ValueError` and says what is wrong."""
+    record = _object(data)
+    kind, uuid, at = record.get("kind"), _uuid(record.get("uuid")), _moment(record, "timestamp")
+    distinct_id = _text(record, "distinct_id")
+    if kind == "alias":
+        return Alias(uuid, _text(record, "previous_id"), distinct_id, at)
+    is_anon = record.get("is_anon")
+    if kind != "capture" or not isinstance(is_anon, bool):
+        raise ValueError(f"a message of the kind {kind!r}")
+    return Capture(uuid, _text(record, "event"), distinct_id, at, _properties(record), is_anon)
+
+
+def _object(data: bytes) -> dict[str, object]:
+    try:
+        found: object = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"a {type(found).__name__}, not an object")
+    return cast(dict[str, object], found)
+
+
+def _text(record: dict[str, object], key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} is {value!r:.80}")
+    return value
+
+
+def _optional_text(record: dict[str, object], key: str) -> str | None:
+    return None if record.get(key) is None else _text(record, key)
+
+
+def _properties(record: dict[str, object]) -> dict[str, object]:
+    value = record.get("properties")
+    if not isinstance(value, dict):
+        raise ValueError(f"properties are {value!r:.80}")
+    return cast(dict[str, object], value)
+
+
+def _uuid(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is not a uuid")
+    return str(UUID(value))
+
+
+def _moment(record: dict[str, object], key: str = "at") -> datetime:
+    moment = datetime.fromisoformat(_text(record, key))
+    if moment.tzinfo is None:
+        raise ValueError(f"{key} has no time zone")
+    return moment.astimezone(UTC)

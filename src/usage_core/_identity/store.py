@@ -1,0 +1,117 @@
+"""IdentityStore: `usage.json`, which other programs may read at any time and may have written."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import cast
+from uuid import UUID
+
+import attrs
+
+from usage_core._identity.state import Anonymous, Identity, Linked, is_principal
+from usage_core._recording import files
+
+__all__ = ["IdentityStore", "UnusableIdentityError"]
+
+_MOST = 64 * 1024
+
+
+class UnusableIdentityError(ValueError):
+    """Raised when `usage.json` holds something that is no identity; the message says what."""
+
+
+@attrs.define
+class IdentityStore:
+    """Reads and replaces the identity. Who changes it holds the lock from reading to writing.
+
+    A reader needs no lock: the file is replaced in one step, so it is the old one or the new.
+    Keys that are not ours survive, and a symbolic link stays one.
+    """
+
+    path: str
+
+    def read(self) -> Identity | None:
+        """Return the identity; None where there is none yet.
+
+        Raises `UnusableIdentityError` for a file that holds none, and `OSError` where it cannot be
+        read at all.
+        """
+        found = self._read()
+        return None if found is None else _identity(found)
+
+    def write(self, identity: Identity) -> None:
+        """Replace the identity, on the disk before the name is. Raises `OSError`."""
+        try:
+            kept = self._read() or {}
+        except UnusableIdentityError:
+            kept = {}
+        match identity:
+            case Anonymous(anon_id):
+                ours: dict[str, object] = {
+                    "anon_id": anon_id,
+                    "linked_principal_id": None,
+                    "credential": None,
+                    "told": [],
+                }
+            case Linked(anon_id, principal_id, credential, told):
+                ours = {
+                    "anon_id": anon_id,
+                    "linked_principal_id": principal_id,
+                    "credential": credential,
+                    "told": sorted(told),
+                }
+        text = json.dumps({**kept, **ours}, indent=2) + "\n"
+        files.write(os.path.realpath(self.path), text.encode("ascii"), sync=True)
+
+    def set_aside(self, folder: str, now_ns: int) -> None:
+        """Move an unusable file into *folder*, so that the next identity can be written."""
+        files.make_folder(folder)
+        os.replace(self.path, os.path.join(folder, f"{now_ns:020d}-usage.json"))
+
+    def _read(self) -> dict[str, object] | None:
+        try:
+            data = files.read(self.path, most=_MOST)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if _is_regular_and_small(self.path):
+                raise
+            raise UnusableIdentityError(str(error)) from error
+        try:
+            found: object = json.loads(data.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise UnusableIdentityError(f"not JSON: {error}"[:200]) from error
+        if not isinstance(found, dict):
+            raise UnusableIdentityError(f"a JSON {type(found).__name__}, not an object")
+        return cast(dict[str, object], found)
+
+
+def _identity(found: dict[str, object]) -> Identity:
+    anon_id = found.get("anon_id")
+    if not isinstance(anon_id, str) or not _is_uuid(anon_id):
+        raise UnusableIdentityError("its anon_id is not a UUID")
+    principal_id = found.get("linked_principal_id")
+    if principal_id is None:
+        return Anonymous(anon_id)
+    if not isinstance(principal_id, str) or not is_principal(principal_id):
+        raise UnusableIdentityError("its linked_principal_id cannot name a person")
+    credential, told = found.get("credential"), found.get("told")
+    names = cast(list[object], told) if isinstance(told, list) else []
+    return Linked(
+        anon_id,
+        principal_id,
+        credential if isinstance(credential, str) else None,
+        frozenset(name for name in names if isinstance(name, str)),
+    )
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        return UUID(value).int != 0
+    except ValueError:
+        return False
+
+
+def _is_regular_and_small(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) <= _MOST

@@ -1,0 +1,55 @@
+"""How a command ended: its exit code, and what may be told of an error."""
+
+from __future__ import annotations
+
+__all__ = ["describe_error", "exit_code"]
+
+
+def exit_code(error: BaseException | str | None) -> int:
+    """Return the exit code that a program leaves when *error* comes out of its command.
+
+    Recognises what click and Typer raise by their `exit_code`, so that neither need be imported.
+    """
+    if error is None:
+        return 0
+    if isinstance(error, str):
+        return 1
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    code = error.code if isinstance(error, SystemExit) else getattr(error, "exit_code", 1)
+    if code is None:
+        return 0
+    return int(code) if isinstance(code, int) else 1
+
+
+def describe_error(error: BaseException | str, errors: str) -> dict[str, object]:
+    """Return `error_type` and `error_message` of *error*, safe to leave the machine.
+
+    With *errors* `"message"` it is the scrubbed text, one line of at most 300 characters; with
+    `"type"` only the type's name. An exception's `usage_label`, a string, replaces either.
+    """
+    if isinstance(error, str):
+        return {"error_message": _scrubbed(error) if errors == "message" else "error"}
+    kind = type(error).__name__
+    label = getattr(error, "usage_label", None)
+    if isinstance(label, str):
+        return {"error_type": kind, "error_message": label[:300]}
+    return {"error_type": kind, "error_message": _text(error, errors) or kind}
+
+
+def _text(error: BaseException, errors: str) -> str:
+    if errors != "message":
+        return ""
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return f"exit code {exit_code(error)}"
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  # somebody else's __str__
+        return ""
+    return _scrubbed(text)
+
+
+def _scrubbed(text: str) -> str:
+    from usage_core._recording.scrub import scrub  # compiles patterns: only when something failed
+
+    return scrub(text)

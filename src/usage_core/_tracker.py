@@ -1,0 +1,233 @@
+"""Tracker: the one object that a command-line tool holds. It never raises, waits or prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from usage_core._recording import detach, jsontext, outcome, state, surroundings
+from usage_core._recording.recorder import Recorder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+    from typing import Self, TypedDict, Unpack
+
+    class Details(TypedDict, total=False):
+        """What `track`, `login` and `logout` may be told of the command that ended."""
+
+        ok: bool
+        duration_ms: float | None
+        error: BaseException | str | None
+        exit_code: int | None
+        properties: Mapping[str, object] | None
+
+
+__all__ = ["Command", "Tracker"]
+
+SUCCEEDED = "CLI execution succeeded"
+FAILED = "CLI execution failed"
+
+
+class Tracker:
+    """Records how a command-line tool is used, at no cost that its user could feel.
+
+    Once made, it raises nothing into the tool, prints nothing and waits for nothing, with one
+    exception that is meant: `login` waits for the link, two seconds at most.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        *,
+        version: str,
+        transport: str,
+        options: Mapping[str, object] | None = None,
+        credentials: str | os.PathLike[str] | Callable[[], str | None] | None = None,
+        whoami: str | None = None,
+        plugins: Iterable[str] = (),
+        notice: str | None = None,
+        errors: str = "message",
+        state_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Describe the tool; touches no file and starts nothing.
+
+        *app* names the `<APP>_USAGE_*` variables and the folder `~/.<app>`; *transport* is an
+        entry-point name in the group `usage.transports`, and *options* go to it. *credentials* is
+        the file whose change means "maybe someone else", or a function that returns a stamp of
+        them; with *whoami*, the base URL of an auth API, the built-in resolver asks it who they
+        belong to. *plugins* are modules with hooks, imported in the worker only. *errors* is
+        `"message"` (scrubbed) or `"type"`. Raises `ValueError` for what could never work.
+        """
+        if getattr(sys, "frozen", False) and os.environ.pop(detach.GUARD, None):
+            from usage_core._delivery.process import main_frozen
+
+            main_frozen()
+        _check(app, transport, errors)
+        folder = state.default_folder(app, os.environ) if state_dir is None else state_dir
+        file = None if credentials is None or callable(credentials) else _absolute(credentials)
+        config: dict[str, object] = {
+            "app": app,
+            "version": str(version),
+            "state": None if folder is None else _absolute(folder),
+            "transport": transport,
+            "options": dict(options or {}),
+            "credentials": file,
+            "whoami": whoami,
+            "plugins": list(plugins),
+        }
+        try:
+            jsontext.dumps(config)
+        except ValueError as error:
+            raise ValueError(f"options and plugins must be what JSON can carry: {error}") from None
+        self.app = app
+        self.version = str(version)
+        self._errors = errors
+        self._recorder = Recorder(config, credentials if callable(credentials) else file, notice)
+
+    def command(self, name: str) -> Command:
+        """Return a context that records how the command inside it went, whatever way it ends."""
+        return Command(name, "command", self._record, self._stamp)
+
+    def track(self, name: str, **details: Unpack[Details]) -> None:
+        """Record one command that has ended; an *error* or a nonzero *exit_code* is a failure."""
+        self._record("command", name, self._stamp(), **details)
+
+    def login(self, principal_id: str | None = None, **details: Unpack[Details]) -> None:
+        """Record a login: links this machine's anonymous id to the principal, then its event.
+
+        Call it when the new credentials are in place. Without *principal_id* the hooks are asked.
+        Waits until the link is made, or safely queued: two seconds at most.
+        """
+        self._record("login", "login", self._stamp(), principal=principal_id, **details)
+
+    def logout(self, **details: Unpack[Details]) -> None:
+        """Record a logout as whoever it was; what comes after it is someone new."""
+        self._record("logout", "logout", self._stamp(), **details)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Deliver what is queued now, in this process, within *timeout* seconds.
+
+        Returns whether nothing is left to be delivered.
+        """
+        try:
+            recorder = self._recorder
+            if not recorder.decision().allowed:
+                return False
+            from usage_core._delivery.process import flush
+
+            return flush(recorder.worker_config(recorder.transport()), timeout)
+        except Exception:  # noqa: BLE001  # the tool comes first, always
+            return False
+
+    def _stamp(self) -> str | None:
+        try:
+            return self._recorder.stamp()
+        except Exception:  # noqa: BLE001  # the app's own function
+            return None
+
+    def _record(
+        self,
+        kind: str,
+        name: str,
+        credential: str | None,
+        *,
+        ok: bool = True,
+        duration_ms: float | None = None,
+        error: BaseException | str | None = None,
+        exit_code: int | None = None,
+        properties: Mapping[str, object] | None = None,
+        principal: str | None = None,
+    ) -> None:
+        try:
+            if exit_code is None:
+                exit_code = outcome.exit_code(error) if ok else outcome.exit_code(error) or 1
+            success = ok and exit_code == 0
+            about: dict[str, object] = {
+                "command_name": str(name)[:200],
+                "cli_version": self.version,
+                "python_version": "{}.{}.{}".format(*sys.version_info[:3]),
+                "exit_code": exit_code,
+                "session": surroundings.session(),
+                **surroundings.describe(os.environ),
+            }
+            if duration_ms is not None:
+                about["duration"] = round(duration_ms, 2)
+            if not success:
+                about.update(outcome.describe_error(error or "failed", self._errors))
+            for key, value in (properties or {}).items():
+                about.setdefault(str(key), value)
+            self._recorder.record(
+                kind,
+                SUCCEEDED if success else FAILED,
+                about,
+                credential=credential,
+                principal=None if principal is None else str(principal),
+            )
+        except Exception:  # noqa: BLE001  # the tool comes first, always
+            pass
+
+
+class Command:
+    """One run of a command, as `Tracker.command` returns it: a context that lets errors pass."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        record: Callable[..., None],
+        stamp: Callable[[], str | None],
+    ) -> None:
+        self._name = name
+        self._kind = kind
+        self._record = record
+        self._stamp = stamp
+        self._properties: dict[str, object] = {}
+        self._credential: str | None = None
+        self._began = 0.0
+
+    def set(self, **properties: object) -> None:
+        """Add properties to the event; those that every event has cannot be replaced."""
+        self._properties.update(properties)
+
+    def __enter__(self) -> Self:
+        self._credential = self._stamp()
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        took = (time.perf_counter() - self._began) * 1000
+        code = outcome.exit_code(error)
+        self._record(
+            self._kind if code == 0 else "command",
+            self._name,
+            # A login is stamped with the credentials that it brought.
+            self._stamp() if self._kind == "login" else self._credential,
+            duration_ms=took,
+            error=error if code else None,
+            exit_code=code,
+            properties=self._properties,
+        )
+
+
+def _check(app: str, transport: str, errors: str) -> None:
+    if not state.is_transport_name(app):
+        raise ValueError(
+            f"{app!r} cannot name an app: it names a folder and environment variables, so use"
+            " letters, digits, '_', '-' and '.', beginning with a letter or digit"
+        )
+    if not state.is_transport_name(transport):
+        raise ValueError(f"{transport!r} cannot name a transport: use letters, digits, '_' and '-'")
+    if errors not in ("message", "type"):
+        raise ValueError(f"errors is {errors!r}, neither 'message' nor 'type'")
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))

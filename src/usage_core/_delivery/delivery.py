@@ -40,6 +40,7 @@ class Delivery:
         while (batch := self._next_batch()) is not None:
             self.place.check()
             self._deliver(batch)
+        self.place.save()
 
     @property
     def outbox(self) -> Spool:

@@ -1,0 +1,90 @@
+"""The command's half stays small: what it imports, touches and starts."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+from cli import Toolbox, wait_until
+
+import usage_core
+from usage_core.testing.behaviour import hang
+
+SOURCE = Path(usage_core.__file__).parent
+HEAVY = {"attr", "attrs", "filelock", "httpx", "json", "pluggy", "posthog", "re", "yaml"}
+HEAVY |= {"importlib.metadata", "subprocess", "threading", "typing", "urllib.request", "uuid"}
+
+
+def test_a_process_that_only_records_has_imported_nothing_heavy(toolbox: Toolbox) -> None:
+    toolbox.run("ok", "the first command on a machine looks for its transport")
+    done = toolbox.run("modules", "second")
+    loaded = set(done.stdout.splitlines()[1].split())
+
+    assert "usage_core._recording.recorder" in loaded
+    assert set() == HEAVY & loaded
+    assert not [name for name in loaded if name.startswith(("usage_core._id", "usage_core._del"))]
+
+
+def modules(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((SOURCE / folder).rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports, at its top or in a function, for use or for types."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("path", modules("_recording"), ids=lambda p: p.name)
+def test_recording_knows_nothing_of_identity_nor_of_third_parties(path: Path) -> None:
+    packages = {name.partition(".")[0] for name in imports(path)}
+    ours = {name for name in imports(path) if name.startswith("usage_core._")}
+
+    assert packages <= set(sys.stdlib_module_names) | {"usage_core"}
+    assert not {name for name in ours if name.startswith("usage_core._identity")}
+    # The doors to the other half are functions, opened for an inline or an unknown transport.
+    top = {name for name in ours if name.startswith("usage_core._delivery")}
+    assert not top or path.name == "recorder.py"
+
+
+@pytest.mark.parametrize("path", modules("_identity"), ids=lambda p: p.name)
+def test_identity_knows_nothing_of_delivery(path: Path) -> None:
+    assert not [name for name in imports(path) if name.startswith("usage_core._delivery")]
+
+
+@pytest.mark.parametrize("name", ["usage_posthog", "usage_null", "usage_stdout"])
+def test_a_transport_imports_public_names_only_and_the_core_no_transport(name: str) -> None:
+    for path in (SOURCE.parent / name).glob("*.py"):
+        private = [n for n in imports(path) if n.startswith("usage_core._")]
+        assert [] == private, path
+    core = {n for path in SOURCE.rglob("*.py") for n in imports(path)}
+    assert not [n for n in core if n.partition(".")[0] == name]
+
+
+def test_a_command_opens_no_socket_and_takes_no_lock(toolbox: Toolbox) -> None:
+    toolbox.run("ok", "one")
+    toolbox.settle()
+    wait_until(lambda: toolbox.worker() is None)
+    lock = toolbox.state / "usage" / "lock"
+    lock.unlink()
+    toolbox.collector.behave(hang())
+    requests = len(toolbox.collector.requests)
+    # A lease that stands: no worker is started, so whatever happens, the command did.
+    lease = toolbox.state / "usage" / "lease"
+    lease.write_text("")
+    import os
+    import time
+
+    os.utime(lease, (time.time() + 600,) * 2)
+    toolbox.run("ok", "two")
+
+    assert not lock.exists()
+    assert requests == len(toolbox.collector.requests)
+    assert 1 == len(toolbox.records())

@@ -1,0 +1,52 @@
+"""A command-line tool for the tests, as small as one can be: run as a process, told by its words.
+
+TOOLBOX holds the keywords for its Tracker, as Python writes them: `json` would be one import that
+the tests then could not see the recorder make.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+
+from usage_core import Tracker
+
+
+def main(verb: str, name: str = "", *rest: str) -> None:
+    """Do what *verb* says: ok, fail, exit, interrupt, login, logout, burst, flush, modules."""
+    settings = ast.literal_eval(os.environ["TOOLBOX"])
+    print("before", flush=True)
+    tracker = Tracker("toolbox", **{"version": "1.2.3", "transport": "posthog", **settings})
+    match verb:
+        case "ok":
+            with tracker.command(name) as command:
+                command.set(colour="green")
+        case "fail":
+            with tracker.command(name):
+                raise RuntimeError(*rest)
+        case "exit":
+            with tracker.command(name):
+                sys.exit(int(rest[0]))
+        case "interrupt":
+            with tracker.command(name):
+                raise KeyboardInterrupt
+        case "login":
+            tracker.login(name or None, duration_ms=12.3456)
+        case "logout":
+            tracker.logout()
+        case "burst":
+            for number in range(int(name)):
+                tracker.track(f"burst.{number}")
+        case "flush":
+            print(tracker.flush(timeout=10))
+        case "modules":
+            tracker.track(name)
+            print(*sorted(sys.modules))
+        case _:
+            raise SystemExit(f"no such verb: {verb}")
+    print("after")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

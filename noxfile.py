@@ -140,7 +140,7 @@ def tests_313(session: nox.Session) -> None:
 def tests_posthog_lowest(session: nox.Session) -> None:
     """The tests of the PostHog transport, on the oldest PostHog client that it supports."""
     install(session, "test", also=["posthog==6.0.0"])
-    pytest(session, *map(str, sorted(Path("tests").glob("test_posthog*.py"))))
+    pytest(session, "tests/test_posthog_transport.py")
 
 
 @nox.session
@@ -162,6 +162,19 @@ def wheels(session: nox.Session) -> None:
         *["src/usage_core", "src/usage_stdout"],
     )
     session.install(*map(str, Path(folder).glob("*.whl")), *requirements("demo"))
+
+
+@nox.session(name="bench-quick")
+def bench_quick(session: nox.Session) -> None:
+    """What tracking adds to a command, in under a minute: for trying things out."""
+    install(session, "build", "demo")
+    measure(session, "benchmarks.command", "--quick")
+
+
+def measure(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a benchmark; its commands are to find their bytecode, as an installed tool would."""
+    environment = {"PYTHONDONTWRITEBYTECODE": ""}
+    session.run("python", "-m", module, *arguments, *session.posargs, env=environment)
 
 
 @nox.session

@@ -1,0 +1,132 @@
+"""Measure: run commands in turns, and ask the system what each has cost."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from benchmarks import leftovers
+from benchmarks.leftovers import Leftovers
+
+__all__ = ["PROGRAMS", "Case", "Sample", "clean_environment", "instructions", "interleaved", "once"]
+
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+
+# What would switch tracking off, change where state lies, or leave bytecode unwritten.
+_UNWANTED = re.compile(
+    r"PYTEST|PYTHON|DO_NOT_TRACK|USAGE|TRACKING|TELEMETRY|^CI$|_PROXY$", re.IGNORECASE
+)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without what would change the commands that are measured."""
+    return {name: value for name, value in os.environ.items() if not _UNWANTED.search(name)}
+
+
+@attrs.frozen
+class Case:
+    """One way to run a command: *prepare* gets its fresh home folder before the clock starts."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...] = ()
+    python: str = sys.executable
+    environ: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    prepare: Callable[[Path], None] = lambda _: None
+
+    def command(self) -> list[str]:
+        """Return what is run."""
+        return [self.python, str(PROGRAMS / f"{self.program}.py"), *self.arguments]
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return the whole environment of the command."""
+        return {**clean_environment(), "HOME": str(home), **self.environ}
+
+
+@attrs.frozen
+class Sample:
+    """What one run cost, in seconds: the command itself, and then what it left behind."""
+
+    wall: float
+    cpu: float
+    after: Leftovers = attrs.field(factory=Leftovers)
+
+
+def once(case: Case, *, wait: bool = False) -> Sample:
+    """Run *case* once in a fresh home; with *wait*, until everything that it left has ended.
+
+    Without it what was left is killed as soon as the command is over: it runs beside the command
+    as it always does, and never beside the next one. Raises `RuntimeError` for a command that
+    fails.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        case.prepare(Path(home))
+        sample = here(case, Path(home))
+        if wait:
+            return attrs.evolve(sample, after=leftovers.collect())
+        leftovers.end()
+        return sample
+
+
+def here(case: Case, home: Path) -> Sample:
+    """Run *case* once in *home* and leave everything as it then is."""
+    command, environment = case.command(), case.environment(home)
+    null = [(os.POSIX_SPAWN_OPEN, n, os.devnull, os.O_RDWR, 0) for n in (0, 1)]
+    began = time.perf_counter()
+    process = os.posix_spawn(command[0], command, environment, file_actions=null)
+    _, status, usage = os.wait4(process, 0)
+    wall = time.perf_counter() - began
+    if status != 0:
+        raise RuntimeError(f"{case.name}: {' '.join(command)} ended with status {status}")
+    return Sample(wall, usage.ru_utime + usage.ru_stime)
+
+
+def interleaved(
+    cases: Sequence[Case], rounds: int, *, wait: bool = False, note: Callable[[str], None] = print
+) -> dict[str, list[Sample]]:
+    """Run every case once in each round, in an order that changes; return the samples by name.
+
+    One round comes before, unmeasured, to fill the caches.
+    """
+    samples: dict[str, list[Sample]] = {case.name: [] for case in cases}
+    order, shuffle = list(cases), random.Random(0).shuffle
+    for number in range(rounds + 1):
+        shuffle(order)
+        for case in order:
+            sample = once(case, wait=wait)
+            if number:
+                samples[case.name].append(sample)
+        if number % 10 == 0:
+            note(f"  round {number} of {rounds}, load {os.getloadavg()[0]:.1f}")
+    return samples
+
+
+def instructions(case: Case) -> int | None:
+    """Count the instructions of the command's own process; None where there is no valgrind.
+
+    What the command leaves behind runs on: several may be counted at once.
+    """
+    if shutil.which("valgrind") is None:
+        return None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        case.prepare(Path(home))
+        counts = Path(home, "counts")
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
+        environment = {**case.environment(Path(home)), "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            [*valgrind, *case.command()], env=environment, capture_output=True, check=False
+        )
+        found = re.search(r"^(?:totals|summary): (\d+)", counts.read_text("utf-8"), re.MULTILINE)
+        if done.returncode or found is None:
+            raise RuntimeError(f"{case.name}: {done.stderr.decode('utf-8', 'replace')}")
+        return int(found[1])

@@ -1,0 +1,19 @@
+"""A small Typer command under the system that the environment names."""
+
+import os
+
+import typer
+
+SYSTEM = os.environ.get("BENCH_SYSTEM")
+app = typer.Typer()
+
+
+@app.command()
+def greet(name: str = "world") -> None:
+    print(f"hello {name}")
+
+
+if SYSTEM:
+    __import__(f"system_{SYSTEM}").run(app)
+else:
+    app()

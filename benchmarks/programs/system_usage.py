@@ -1,0 +1,25 @@
+"""This project, as an author uses it."""
+
+from __future__ import annotations
+
+import os
+
+from usage_core import Tracker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+tracker = Tracker(
+    "bench",
+    version="1.0",
+    transport="posthog",
+    options={"api_key": "phc_bench", "host": os.environ["BENCH_COLLECTOR"]},
+    credentials="~/.bench/credentials.yaml",
+    whoami=os.environ.get("BENCH_AUTH"),
+)
+
+
+def run(main: Callable[[], None]) -> None:
+    with tracker.command("greet"):
+        main()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         properties: Mapping[str, object] | None
 
 
-__all__ = ["Command", "Tracker"]
+__all__ = ["Command", "Tracker", "recorder_of"]
 
 SUCCEEDED = "CLI execution succeeded"
 FAILED = "CLI execution failed"
@@ -168,6 +168,11 @@ class Tracker:
             )
         except Exception:  # noqa: BLE001  # the tool comes first, always
             pass
+
+
+def recorder_of(tracker: Tracker) -> Recorder:
+    """Return what *tracker* records through: for `commands`, which work on the same files."""
+    return tracker._recorder  # noqa: SLF001  # its own module
 
 
 class Command:

@@ -20,7 +20,7 @@ from usage_core._recording import detach, jsontext
 from usage_core._recording.recorder import WORKER_LIVES
 from usage_core._recording.state import StateFolder
 
-__all__ = ["drain_inline", "flush", "main", "main_frozen"]
+__all__ = ["drain_inline", "flush", "locked", "main", "main_frozen"]
 
 INLINE_WAITS = 1.0
 INLINE_SECONDS = 10.0
@@ -63,7 +63,7 @@ def flush(found: Mapping[str, object], timeout: float, *, patience: float | None
     folder = StateFolder(config.state)
     if not os.path.isdir(folder.usage):
         return True
-    with _locked(folder, timeout if patience is None else patience) as held:
+    with locked(folder, timeout if patience is None else patience) as held:
         if not held:
             return False
         worker = Worker(config, lambda: end - time.monotonic())
@@ -77,7 +77,7 @@ def _work(
     config: Config, folder: StateFolder, left: Callable[[], float], found: Mapping[str, object]
 ) -> None:
     while True:
-        with _locked(folder, 0) as held:
+        with locked(folder, 0) as held:
             if not held:
                 return  # somebody works, and looks once more before leaving
             folder.lease.take(time.time() + left(), os.getpid())
@@ -95,7 +95,8 @@ def _work(
 
 
 @contextmanager
-def _locked(folder: StateFolder, patience: float) -> Generator[bool]:
+def locked(folder: StateFolder, patience: float) -> Generator[bool]:
+    """Hold the lock within, if it could be had in *patience* seconds: the value says so."""
     lock = filelock.FileLock(folder.lock, timeout=patience, mode=0o600)
     try:
         lock.acquire()

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Decision", "decide", "machine_file", "variable_prefix"]
+__all__ = ["Decision", "decide", "file_allows", "machine_file", "variable_prefix"]
 
 _NO = frozenset({"", "0", "false", "no", "off"})
 _YES = frozenset({"1", "true", "yes", "on"})
@@ -58,7 +58,7 @@ def decide(
     if wish and wish not in _YES:
         return Decision(False, name)
     for path in (machine_file(app, environ) if machine is None else machine, choice_file):
-        if not _file_allows(path):
+        if not file_allows(path):
             return Decision(False, path)
     return Decision(True, name if wish else "default")
 
@@ -75,11 +75,12 @@ def machine_file(app: str, environ: Mapping[str, str]) -> str:
     return f"/etc/{app}/usage"
 
 
-def _file_allows(path: str) -> bool:
+def file_allows(path: str) -> bool:
+    """Say whether the choice at *path* is yes, or none was made there."""
     try:
         content = files.read(path, most=64)
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        return not os.path.islink(path)  # whatever it led to may have said no
     except OSError:
         return False
     return content.strip().lower() in (b"1", b"true", b"yes", b"on")

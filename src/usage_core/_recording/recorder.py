@@ -36,7 +36,7 @@ class Recorder:
         self.config = config
         self.folder = state.StateFolder(str(config["state"])) if config["state"] else None
         self._credentials = credentials
-        self._notice = notice_text
+        self.notice = notice_text
         self._numbers = itertools.count()
         self._worker = 0
         self._here = _current_folder()
@@ -75,8 +75,8 @@ class Recorder:
         runs, remembered = self._where_it_runs(folder, transport)
         if runs == "never":
             return
-        first = self._notice is not None and not notice.is_known(folder.notice, self._notice)
-        if first and self._notice is not None and not notice.show(folder.notice, self._notice):
+        first = self.notice is not None and not notice.is_known(folder.notice, self.notice)
+        if first and self.notice is not None and not notice.show(folder.notice, self.notice):
             return
         now = time.time_ns()
         name = fact.name(now, next(self._numbers))

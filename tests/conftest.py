@@ -16,7 +16,11 @@ from usage_posthog.collector import Collector
 def clean_environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees what the machine that runs it is set to, nor its home."""
     for name in list(os.environ):
-        if name in ("DO_NOT_TRACK", "USAGE_DISABLED") or "_USAGE_" in name or "PROXY" in name.upper():
+        if (
+            name in ("DO_NOT_TRACK", "USAGE_DISABLED")
+            or "_USAGE_" in name
+            or "PROXY" in name.upper()
+        ):
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()

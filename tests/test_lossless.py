@@ -26,7 +26,9 @@ from usage_core.testing.behaviour import (
 
 def counted(toolbox: Toolbox) -> Counter[str]:
     """How often each command counts, for a back end that drops what it has seen."""
-    seen = {(e["uuid"], e["timestamp"]): e["properties"]["command_name"] for e in toolbox.captures()}
+    seen = {
+        (e["uuid"], e["timestamp"]): e["properties"]["command_name"] for e in toolbox.captures()
+    }
     return Counter(seen.values())
 
 

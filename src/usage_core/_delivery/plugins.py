@@ -81,10 +81,10 @@ class Plugins:
     def __attrs_post_init__(self) -> None:
         self._manager = _manager()
 
-    def load(self, modules: Iterable[str], builtin: Iterable[object] = ()) -> None:
+    def load(self, modules: Iterable[str], builtin: Mapping[str, object] | None = None) -> None:
         """Load the *modules* that the author named, and what plugs in by being installed."""
-        for plugin in builtin:
-            self._manager.register(plugin)
+        for name, plugin in (builtin or {}).items():
+            self._manager.register(plugin, name=name)
         for point in metadata.entry_points(group=PLUGINS):
             self._register(point.name, point.load)
         for name in modules:

@@ -10,7 +10,14 @@ from uuid import UUID
 from usage_core._identity.lifecycle import KINDS, Fact
 from usage_core._messages import Alias, Capture, Message
 
-__all__ = ["as_dict", "dump_message", "load_fact", "load_message", "with_principal"]
+__all__ = [
+    "as_dict",
+    "dump_message",
+    "load_fact",
+    "load_message",
+    "message_of",
+    "with_principal",
+]
 
 
 def load_fact(data: bytes) -> Fact:
@@ -73,7 +80,11 @@ def dump_message(message: Message) -> str:
 
 def load_message(data: bytes) -> Message:
     """Return the message of an outbox's record. Raises `ValueError` and says what is wrong."""
-    record = _object(data)
+    return message_of(_object(data))
+
+
+def message_of(record: dict[str, object]) -> Message:
+    """Return the message that `as_dict` made *record* of. Raises `ValueError` if it is none."""
     kind, uuid, at = record.get("kind"), _uuid(record.get("uuid")), _moment(record, "timestamp")
     distinct_id = _text(record, "distinct_id")
     if kind == "alias":
@@ -87,6 +98,9 @@ def load_message(data: bytes) -> Message:
 def _object(data: bytes) -> dict[str, object]:
     try:
         found: object = json.loads(data)
+        if b"\\ud" in data.lower():
+            # Half a surrogate pair, from a path that is no UTF-8, makes a collector refuse it all.
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not isinstance(found, dict):

@@ -51,7 +51,9 @@ class Workplace:
         self.health = self._saved = load(self.folder.health)
         self.plugins = Plugins(self.guard, self.note)
         credentials, whoami = self.config.credentials, self.config.whoami
-        builtin = [CredentialsResolver(credentials, whoami)] if credentials and whoami else []
+        builtin: dict[str, object] = {}
+        if credentials and whoami:
+            builtin["credentials"] = CredentialsResolver(credentials, whoami)
         self.plugins.load(self.config.plugins, builtin)
 
     def check(self) -> None:

@@ -49,7 +49,8 @@ def _scrub_once(text: str, home: str, names: set[str]) -> str:
 def _beginning(message: str) -> str:
     if len(message) <= _READ:
         return message
-    return message[:_READ].rsplit(None, 1)[0]  # without the last word: half a key looks harmless
+    words = message[:_READ].rsplit(None, 1)
+    return words[0] if words else ""  # without the last one: half a key looks harmless
 
 
 def _printable(text: str) -> str:
@@ -65,8 +66,8 @@ def _printable(text: str) -> str:
 
 # Names of roles and machines, not of people, and the words of our own placeholders.
 _NOBODY = (
-    "admin administrator app build code connection default dev docker email guest home key local mac "
-    "message nobody path query root runner secret test ubuntu url user users vagrant"
+    "admin administrator app build code connection default dev docker email guest home key "
+    "local mac message nobody path query root runner secret test ubuntu url user users vagrant"
 )
 
 
@@ -87,7 +88,7 @@ def _abbreviate_home(text: str, home: str) -> str:
     parts = [part for part in re.split(r"[\\/]+", home) if part]
     if len(parts) < 2 or parts[-1].lower() not in text.lower():
         return text
-    root = r"[\\/]+" if home[0] in "\\/" else r"(?<!\w)"
+    root = r"(?:(?<![:/\\])[\\/]+|(?<=:)/|(?<=://)/)" if home[0] in "\\/" else r"(?<!\w)"
     folders = r"[\\/]+".join(map(re.escape, parts))
     return re.sub(rf"(?i){root}{folders}(?![\w-])", "~", text)
 
@@ -160,31 +161,35 @@ _PATH = (
 
 # Secrets and addresses
 
-_SECRET_NAMES = (
-    *("pass", "pwd", "secret", "token", "key", "auth", "session", "sig", "credential"),
-)
+_SECRET_NAMES = ("pass", "pwd", "secret", "token", "key", "auth", "session", "sig", "credential")
 _EXCUSED = (
     r"(?!(?:missing|required|invalid|expired|none|null|true|false|empty|unset|denied|rejected|revoked"
     r"|unknown|failed|not)\b)"
 )
+_PROSE = r"(?!(?!bearer|basic|token|apikey|digest)[a-z]+,? [a-z(])"
+_VERBS = (
+    "(?:(?:require|need|take|expect)s?|must|may|is|was|has|does|did|cannot|and|or|to|in|for|with)"
+)
 _PAIR = (
     r"(?i)((--?[\w-]{0,30})?(?:pass(?:word|wd|phrase|code)|(?<![a-z])pass(?![a-z])|pwd|secret(?!s\b)"
     r"|(?<!expected )token(?!s|iz)|signature|(?<![a-z])sig(?![a-z])|credential|authorization"
-    r"|session(?:_?id)?|(?:api|access|account|private|shared|sign\w{1,3}|encryption|master|auth|session"
+    r"|session(?:_?id)?|(?:api|access|account|private|shared|sign\w{1,3}|encryption|master|auth"
     r"|license|subscription|storage)[ _-]?key|_auth)[\w.-]{0,30}[\\\"'`\]]{0,3}"
-    rf"(?:\s?(?:=>|:=|[:=])(?!\s)|\s?(?:=>|:=|[:=])\s{{1,3}}{_EXCUSED}(?![a-z]+,? [a-z(])"
-    rf"|(?(2)\ {{1,3}}(?!-){_EXCUSED}(?![a-z]+ [a-z(])|(?!))))"
+    rf"(?:\s?(?::=|[:=])(?![\s>])|\s?(?:=>|:=|[:=])\s{{1,3}}{_EXCUSED}{_PROSE}"
+    rf"|(?(2)\ {{1,3}}(?!-|{_VERBS}\b)|(?!))))"
     r"(?:(?:bearer|basic|token|apikey)\s+[^\s\"']+|digest\s[^\n]+|\\\"[^\"\\]*(?:\\\")?"
     r"|\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\s\"']+)"
 )
 _USER = (
-    r"(?i)\b((?:user(?:[ _-]?(?:name|id))?|login|uid)(?:[\"']?\s?[:=]\s?[\"']?|\s[\"']))"
-    rf"{_EXCUSED}(?![a-z]+ [a-z])[^\s\"',;&)<>]+"
+    r"(?i)\b((?:user(?:[ _-]?(?:name|id))?|login|uid)"
+    rf"(?:[\"']?\s?[:=](?:[\"']|(?!\s)|\s{_PROSE})|\s(?=[\"']))[\"']?){_EXCUSED}"
+    r"(?:(?<=[\"'])[^\"'<>\n]+|[^\s\"',;&)<>]+)"
 )
+_VALUE = r"(?:'[^']{0,200}'|[^\s;'\"]{0,200})"
 _CONNECTION = (
     r"(?i)\b(?:server|data source|host|hostaddr|addr|address|dbname|database|user|user id|uid"
-    r"|driver|defaultendpointsprotocol|endpoint|accountname)=[^\s;'\"]*"
-    r"(?:(?:;\s?[a-z][\w ]{0,30}|\s[a-z]\w{0,30})=[^\s;'\"]*)+;?"
+    rf"|driver|defaultendpointsprotocol|endpoint|accountname)={_VALUE}"
+    rf"(?:(?:;\s?[a-z][\w ]{{0,30}}|\s[a-z]\w{{0,30}})={_VALUE})+;?"
 )
 
 
@@ -210,9 +215,10 @@ _ADDRESS = (
 
 _VENDORS = (
     "sk- sk_ pk_ rk_ whsec_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glsa_ xoxa- "
-    "xoxb- xoxe- xoxp- xoxr- xoxs- xapp- AKIA ASIA AIza ya29. eyJ npm_ pypi- dop_v1_ doo_v1_ hf_ SG. "
-    "shpat_ shpss_ sq0atp- lin_api_ ntn_ secret_ phc_ phx_ tvly- gsk_ xai- r8_ pplx- dckr_pat_ dapi hvs. "
-    "CFPAT- figd_ NRAK- sntrys_ sbp_ PMAK- arc_ tskey- AGE-SECRET-KEY- rubygems_ nvapi- pat_"
+    "xoxb- xoxe- xoxp- xoxr- xoxs- xapp- AKIA ASIA AIza ya29. eyJ npm_ pypi- dop_v1_ doo_v1_ "
+    "hf_ SG. shpat_ shpss_ sq0atp- lin_api_ ntn_ secret_ phc_ phx_ tvly- gsk_ xai- r8_ pplx- "
+    "dckr_pat_ dapi hvs. CFPAT- figd_ NRAK- sntrys_ sbp_ PMAK- arc_ tskey- AGE-SECRET-KEY- "
+    "rubygems_ nvapi- pat_"
 )
 
 
@@ -226,18 +232,18 @@ def _token(match: re.Match[str]) -> str:
 def _looks_random(word: str) -> bool:
     """Tell whether *word* was drawn and not written: it changes between kinds of characters."""
     bare = "".join(c for c in word if c.isalnum())
-    digits = any(c.isdigit() for c in bare)
-    mixed = digits or not (bare.islower() or bare.isupper() or bare.istitle())
-    if word.startswith(tuple(_VENDORS.split())):
-        longest = max(map(len, re.split(r"[_.-]", word)))
-        return longest >= (10 if mixed else 16)
-    if len(bare) < 20:
-        return False
-    if digits and not bare.isdigit() and re.fullmatch("[0-9a-f]+|[0-9A-F]+", bare):
-        return True
     kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in bare]
     changes = sum(map(str.__ne__, kinds, kinds[1:]))
-    return changes > 0.38 * len(bare)
+    digits = kinds.count("d")
+    if word.startswith(tuple(_VENDORS.split())):
+        longest = max(map(len, re.split(r"[_.-]", word)))
+        return longest >= (10 if digits else 16) or (len(bare) >= 16 and changes > 4)
+    if len(bare) < 20 or not changes:
+        return False
+    if re.search(r"[0-9a-f]{32}|[0-9A-F]{32}|^(?:[0-9a-f]+|[0-9A-F]+)$", bare):
+        return True
+    # CamelCase changes often too, but seldom with digits in it.
+    return changes > (0.4 if digits < 2 else 0.3 if digits < 5 else 0.24) * len(bare)
 
 
 # Each rule: it is tried if one of the signs is in the lower-cased text, so that an ordinary
@@ -258,8 +264,8 @@ _RULES: tuple[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]],
         r"\b([Bb]earer|BEARER|[Bb]asic)\s+(?=\S*\d|\S*=|\S*[a-z][A-Z])[^\s\"',<]{8,}",
         r"\1 <secret>",
     ),
-    (("user", "login", "uid"), _USER, r"\1<user>"),
     (("/", "\\"), _PATH, _path),
+    (("user", "login", "uid"), _USER, r"\1<user>"),
     (
         ("@", "%40"),
         r"(?<![\w.+%-])[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,24}",

@@ -33,7 +33,7 @@ def describe_error(error: BaseException | str, errors: str) -> dict[str, object]
     kind = type(error).__name__
     label = getattr(error, "usage_label", None)
     if isinstance(label, str):
-        return {"error_type": kind, "error_message": label[:300]}
+        return {"error_type": kind, "error_message": " ".join(label.split())[:300]}
     return {"error_type": kind, "error_message": _text(error, errors) or kind}
 
 

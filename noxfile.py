@@ -156,12 +156,19 @@ def coverage(session: nox.Session) -> None:
 @nox.session(reuse_venv=False)
 def wheels(session: nox.Session) -> None:
     """The wheels of the core and one transport, alone in a fresh environment, run the demo."""
-    folder = session.create_tmp()
+    folder = os.path.abspath(session.create_tmp())
     session.run(
         *["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder],
         *["src/usage_core", "src/usage_stdout"],
     )
     session.install(*map(str, Path(folder).glob("*.whl")), *requirements("demo"))
+    own = {"HOME": folder, "USERPROFILE": folder, "ACME_USAGE_TRANSPORT": "stdout"}
+    unset = dict.fromkeys(["PYTHONPATH", "DO_NOT_TRACK", "USAGE_DISABLED", "ACME_USAGE_TRACKING"])
+    command = ["python", "-P", "examples/demo/cli.py", "hello"]
+    said = session.run(*command, env=own | unset, silent=True)
+    session.log(said)
+    if "CLI execution succeeded" not in str(said):
+        session.error("the demo's command did not tell its event")
 
 
 @nox.session(name="bench-quick")

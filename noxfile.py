@@ -97,8 +97,11 @@ def requirements(*groups: str) -> Sequence[str]:
 
 
 def pytest(session: nox.Session, *arguments: str) -> None:
-    """Run pytest in the session's environment, with what was given after `--`."""
-    session.run("python", "-m", "pytest", *arguments, *session.posargs)
+    """Run pytest in the session's environment, with what was given after `--`.
+
+    Most tests wait for another process most of the time: four at once are no crowd for two cores.
+    """
+    session.run("python", "-m", "pytest", "-n", "4", *arguments, *session.posargs)
 
 
 @nox.session

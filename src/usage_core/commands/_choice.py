@@ -1,0 +1,79 @@
+"""enable and disable: the person's own choice."""
+
+from __future__ import annotations
+
+import os
+
+import attrs
+
+from usage_core._delivery.process import locked
+from usage_core._recording import files
+from usage_core._recording.consent import file_allows
+from usage_core._recording.state import StateFolder
+from usage_core._tracker import Tracker, recorder_of
+from usage_core.commands._folder import erase_tree, folder_of, outboxes_of
+
+__all__ = ["Disabled", "Enabled", "disable", "enable"]
+
+WORKER_NEEDS = 8.0
+"""A worker that is just sending lets go of the lock within this many seconds."""
+
+
+@attrs.frozen
+class Enabled:
+    """The choice is yes; *overridden_by* names the variable or file that still forbids it."""
+
+    choice_file: str
+    overridden_by: str | None
+
+
+@attrs.frozen
+class Disabled:
+    """The choice is no, and *removed* records were thrown away.
+
+    *unfinished* says that a worker held on to its lock: what it had in hand may still be there. It
+    is not sent, now or later.
+    """
+
+    choice_file: str
+    removed: int
+    unfinished: bool
+
+
+def enable(tracker: Tracker) -> Enabled:
+    """Store the choice yes. What came into the queues while it was no is thrown away first.
+
+    Raises `OSError` where it cannot be stored.
+    """
+    folder = folder_of(tracker)
+    if not file_allows(folder.consent) and not _emptied(folder)[1]:
+        raise OSError("somebody holds the lock, so what was recorded before cannot be removed")
+    files.make_folder(folder.usage)
+    files.write(folder.consent, b"on\n")
+    decision = recorder_of(tracker).decision()
+    return Enabled(folder.consent, None if decision.allowed else decision.source)
+
+
+def disable(tracker: Tracker) -> Disabled:
+    """Store the choice no, then throw away what was recorded and not sent; tells nobody.
+
+    From the first write on nothing is recorded, and no request is begun. Raises `OSError` where the
+    choice cannot be stored.
+    """
+    folder = folder_of(tracker)
+    files.make_folder(folder.usage)
+    files.write(folder.consent, b"off\n")
+    removed, whole = _emptied(folder)
+    return Disabled(folder.consent, removed, not whole)
+
+
+def _emptied(folder: StateFolder) -> tuple[int, bool]:
+    """Remove all records; return how many, and whether no worker had one in hand meanwhile."""
+    if not os.path.isdir(folder.usage):
+        return 0, True
+    with locked(folder, WORKER_NEEDS) as held:
+        outboxes = [folder.outbox(name) for name in outboxes_of(folder)]
+        removed = sum(len(spool.names()) for spool in (folder.journal, *outboxes))
+        for path in (folder.journal.folder, folder.outboxes):
+            erase_tree(path)
+    return removed, held

@@ -1,0 +1,46 @@
+"""The state folder that a command works on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from usage_core._recording.consent import variable_prefix
+from usage_core._recording.state import StateFolder
+from usage_core._tracker import Tracker, recorder_of
+
+__all__ = ["erase_tree", "folder_of", "outboxes_of"]
+
+
+def folder_of(tracker: Tracker) -> StateFolder:
+    """Return the folder of *tracker*; raises `FileNotFoundError` where there is no home for it."""
+    folder = recorder_of(tracker).folder
+    if folder is None:
+        variable = f"{variable_prefix(tracker.app)}_WORK_DIR"
+        raise FileNotFoundError(
+            f"there is no home folder, so nothing is recorded or stored; {variable} can name one"
+        )
+    return folder
+
+
+def outboxes_of(folder: StateFolder) -> list[str]:
+    """Return the names of the transports that have an outbox, sorted."""
+    try:
+        with os.scandir(folder.outboxes) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError:
+        return []
+
+
+def erase_tree(path: str) -> bool:
+    """Erase the folder at *path*; return whether there was one. Raises `OSError`.
+
+    It goes in one step for whoever is just writing into it, so nothing is left half erased.
+    """
+    passing = f"{path}.{os.getpid()}.gone"
+    try:
+        os.rename(path, passing)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(passing)
+    return True

@@ -21,6 +21,7 @@ __all__ = ["Delivery"]
 
 BATCH = 100
 SENDING_SECONDS = 5.0
+SPARE_SECONDS = 0.5
 OLDEST_SECONDS = 30 * 24 * 3600
 
 
@@ -29,15 +30,19 @@ class Delivery:
     """Delivers one transport's outbox, strictly oldest first."""
 
     place: Workplace
+    delivered: int = attrs.field(init=False, default=0)
     _transport: Transport | None = attrs.field(init=False, default=None)
 
     def deliver_all(self) -> None:
         """Deliver what the outbox holds, but nothing of a fact that is still in the journal.
 
-        Raises `Unavailable` when the rest must wait, `Gone` when there is nothing more to do and
-        `OSError` where a file cannot be read or removed.
+        What there is no time left for stays. Raises `Unavailable` when the rest must wait, `Gone`
+        when there is nothing more to do and `OSError` where a file cannot be read or removed.
         """
-        while (batch := self._next_batch()) is not None:
+        while self.place.left() > SPARE_SECONDS:
+            batch = self._next_batch()
+            if batch is None:
+                break
             self.place.check()
             self._deliver(batch)
         self.place.save()
@@ -87,7 +92,7 @@ class Delivery:
             try:
                 yield name, records.load_message(self.outbox.read(name))
             except FileNotFoundError:
-                continue
+                self.outbox.remove(name)  # a link that leads nowhere
             except (OSError, ValueError) as error:
                 self.place.cannot_read(self.outbox, name, error)
 
@@ -107,6 +112,7 @@ class Delivery:
             self.place.health = self.place.health.succeeded(now())
         for name in names:
             self.outbox.remove(name)
+        self.delivered += len(names)
         if arrived:
             self.place.plugins.tell("usage_delivered", messages=arrived)
         if rejected:
@@ -117,8 +123,6 @@ class Delivery:
 
     def _send(self, transport: Transport, leaving: list[Message]) -> Rejected | None:
         timeout = min(SENDING_SECONDS, self.place.left())
-        if timeout < 0.5:
-            raise Unavailable("no time is left", retry_after=0.0)
         try:
             self.place.guard.run(timeout, lambda: transport.send(leaving, timeout=timeout))
         except Rejected as rejected:

@@ -33,6 +33,7 @@ class Folding:
     """
 
     place: Workplace
+    folded: int = attrs.field(init=False, default=0)
     _waterfall: Waterfall = attrs.field(init=False)
     _store: IdentityStore = attrs.field(init=False)
     _asking: str = attrs.field(init=False, default="")
@@ -57,6 +58,7 @@ class Folding:
                 data = journal.read(name)
                 fact = records.load_fact(data)
             except FileNotFoundError:
+                journal.remove(name)  # a link that leads nowhere
                 continue
             except (OSError, ValueError) as error:
                 self.place.cannot_read(journal, name, error)
@@ -65,6 +67,7 @@ class Folding:
                 self.place.set_aside(journal, name, "three workers died of it")
                 continue
             urgent = self._fold(name, data, fact) or urgent
+            self.folded += 1
         return urgent
 
     def _fold(self, name: str, data: bytes, fact: Fact) -> bool:

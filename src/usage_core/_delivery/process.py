@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import filelock
@@ -16,6 +16,7 @@ import filelock
 from usage_core._delivery.config import Config
 from usage_core._delivery.in_hand import InHand
 from usage_core._delivery.worker import Worker
+from usage_core._delivery.workplace import Gone
 from usage_core._recording import detach, jsontext
 from usage_core._recording.recorder import WORKER_LIVES
 from usage_core._recording.state import StateFolder
@@ -24,6 +25,8 @@ __all__ = ["drain_inline", "flush", "locked", "main", "main_frozen"]
 
 INLINE_WAITS = 1.0
 INLINE_SECONDS = 10.0
+HANDS_OVER = 1.0
+TROUBLE_SECONDS = 60.0
 
 
 def main(found: Mapping[str, object]) -> NoReturn:
@@ -38,8 +41,11 @@ def main(found: Mapping[str, object]) -> NoReturn:
         if hasattr(os, "nice"):
             os.nice(10)
         _work(config, folder, lambda: end - time.monotonic(), found)
-    except OSError:  # the folder is gone, or holds no lock: the next command tries again
-        pass
+    except Gone:
+        folder.lease.lift()
+    except OSError:  # no place for a lock, or for a worker
+        with suppress(OSError):
+            folder.lease.take(time.time() + TROUBLE_SECONDS)
     os._exit(0)  # whatever a plug-in left running
 
 
@@ -67,7 +73,10 @@ def flush(found: Mapping[str, object], timeout: float, *, patience: float | None
         if not held:
             return False
         worker = Worker(config, lambda: end - time.monotonic())
-        rest = worker.drain(linger=False)
+        try:
+            rest = worker.drain(linger=False)
+        except Gone:
+            return False
         if rest is None:
             folder.lease.lift()
         return rest is None and worker.is_done()
@@ -81,28 +90,35 @@ def _work(
             if not held:
                 return  # somebody works, and looks once more before leaving
             folder.lease.take(time.time() + left(), os.getpid())
-            rest = Worker(config, left).drain(linger=True)
+            worker = Worker(config, left)
+            rest = worker.drain(linger=True)
             if rest is not None:
                 folder.lease.take(time.time() + rest)
                 return
             folder.lease.lift()
         # What came in before the lease was lifted started no worker: it is ours.
-        if not folder.journal.names():
+        if worker.is_done():
             return
-        if left() < 1:
-            detach.start(jsontext.dumps(found), dict(os.environ))
+        if left() < HANDS_OVER:
+            if worker.has_moved:
+                detach.start(jsontext.dumps(found), dict(os.environ))
             return
 
 
 @contextmanager
 def locked(folder: StateFolder, patience: float) -> Generator[bool]:
-    """Hold the lock within, if it could be had in *patience* seconds: the value says so."""
+    """Hold the lock within, if it could be had in *patience* seconds: the value says so.
+
+    Raises `OSError` where there are no locks, as on some network file systems.
+    """
     lock = filelock.FileLock(folder.lock, timeout=patience, mode=0o600)
     try:
         lock.acquire()
-    except (filelock.Timeout, OSError, NotImplementedError):  # taken; or no locks on this disk
+    except filelock.Timeout:
         yield False
         return
+    except NotImplementedError as error:
+        raise OSError(f"no locks in {folder.usage}") from error
     try:
         yield True
     finally:

@@ -13,7 +13,7 @@ from usage_core._delivery.config import Config
 from usage_core._delivery.delivery import BATCH, Delivery
 from usage_core._delivery.folding import Folding
 from usage_core._delivery.transport import Unavailable
-from usage_core._delivery.workplace import Gone, Workplace, now
+from usage_core._delivery.workplace import Workplace, now
 
 __all__ = ["Worker"]
 
@@ -42,7 +42,7 @@ class Worker:
         """Do all that can be done now; with *linger*, wait a moment for more.
 
         Returns the seconds for which the collector, or the disk, is to be left alone; None when
-        all went well or there is nothing more to do.
+        all went well, as far as the time allowed. Raises `Gone` when nothing more is to be done.
         """
         try:
             self._tidy()
@@ -52,8 +52,6 @@ class Worker:
                 self._delivery.deliver_all()
             if linger:
                 self._linger()
-        except Gone:
-            return None
         except (Unavailable, OSError) as error:
             return self._put_off(error)
         finally:
@@ -61,6 +59,11 @@ class Worker:
             self._delivery.close()
             self._place.close()
         return None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether a record was folded or delivered."""
+        return self._folding.folded + self._delivery.delivered > 0
 
     def is_done(self) -> bool:
         """Say whether nothing is left to fold or to deliver."""

@@ -4,9 +4,9 @@
                  ▲               │
                  └── logout ─────┘   under a fresh anonymous id
 
-An anonymous id is linked to one principal at most, ever: whatever could give it to a second one
-takes a fresh id first. The fresh ids travel in the fact, so a step can be repeated after a crash
-and comes out the same.
+An anonymous id is linked to one principal at most, ever, and only to the person whose credentials
+it was used under: whatever could break that takes a fresh id first. The fresh ids travel in the
+fact, so a step can be repeated after a crash and comes out the same.
 """
 
 from __future__ import annotations
@@ -78,10 +78,15 @@ def _recognise(identity: Identity | None, fact: Fact, principal: str | None) -> 
     match identity:
         case None:
             return _recognise(Anonymous(fact.fresh[0]), fact, principal)
-        case Anonymous(anon_id):
-            if principal is None:
+        case Anonymous(anon_id, unnamed):
+            # Somebody used this id under credentials that nobody could name: only these same
+            # credentials prove that it was the same person.
+            mine = unnamed is None or unnamed == fact.credential
+            if principal is not None:
+                return Linked(anon_id if mine else fact.fresh[0], principal, fact.credential)
+            if fact.credential is None:
                 return identity
-            return Linked(anon_id, principal, fact.credential)
+            return Anonymous(anon_id if mine else fact.fresh[0], fact.credential)
         case Linked(_, known, stamp, _):
             same = fact.credential is not None and fact.credential == stamp
             if fact.kind != "login" and (same or fact.credential is None):
@@ -91,7 +96,7 @@ def _recognise(identity: Identity | None, fact: Fact, principal: str | None) -> 
             if principal is not None:
                 return Linked(fact.fresh[0], principal, fact.credential)
             # A login that nobody can name: the same credentials prove the same person.
-            return identity if same else Anonymous(fact.fresh[0])
+            return identity if same else Anonymous(fact.fresh[0], fact.credential)
 
 
 def _alias(known: Linked, fact: Fact) -> Alias:
@@ -102,7 +107,7 @@ def _alias(known: Linked, fact: Fact) -> Alias:
 
 def _capture(known: Identity, fact: Fact) -> Capture:
     match known:
-        case Anonymous(anon_id):
+        case Anonymous(anon_id, _):
             distinct_id, is_anon = anon_id, True
         case Linked(_, principal_id, _, _):
             distinct_id, is_anon = principal_id, False

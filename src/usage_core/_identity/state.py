@@ -11,9 +11,14 @@ __all__ = ["Anonymous", "Identity", "Linked", "is_principal"]
 
 @attrs.frozen
 class Anonymous:
-    """Nobody is known to be logged in."""
+    """Nobody is known to be logged in.
+
+    *credential* stamps the credentials of somebody whom nobody could name, where such a person
+    used this anonymous id: it can become theirs, or nobody's.
+    """
 
     anon_id: str
+    credential: str | None = None
 
 
 @attrs.frozen

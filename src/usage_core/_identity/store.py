@@ -47,11 +47,11 @@ class IdentityStore:
         except UnusableIdentityError:
             kept = {}
         match identity:
-            case Anonymous(anon_id):
+            case Anonymous(anon_id, credential):
                 ours: dict[str, object] = {
                     "anon_id": anon_id,
                     "linked_principal_id": None,
-                    "credential": None,
+                    "credential": credential,
                     "told": [],
                 }
             case Linked(anon_id, principal_id, credential, told):
@@ -91,17 +91,18 @@ def _identity(found: dict[str, object]) -> Identity:
     anon_id = found.get("anon_id")
     if not isinstance(anon_id, str) or not _is_uuid(anon_id):
         raise UnusableIdentityError("its anon_id is not a UUID")
-    principal_id = found.get("linked_principal_id")
+    principal_id, stamp = found.get("linked_principal_id"), found.get("credential")
+    credential = stamp if isinstance(stamp, str) else None
     if principal_id is None:
-        return Anonymous(anon_id)
+        return Anonymous(anon_id, credential)
     if not isinstance(principal_id, str) or not is_principal(principal_id):
         raise UnusableIdentityError("its linked_principal_id cannot name a person")
-    credential, told = found.get("credential"), found.get("told")
+    told = found.get("told")
     names = cast(list[object], told) if isinstance(told, list) else []
     return Linked(
         anon_id,
         principal_id,
-        credential if isinstance(credential, str) else None,
+        credential,
         frozenset(name for name in names if isinstance(name, str)),
     )
 

@@ -238,6 +238,16 @@ def test_stdout_prints_each_message_at_once_and_swallows_nothing(toolbox: Toolbo
     assert 1 == len(toolbox.records())
 
 
+def test_a_swapped_in_transport_need_not_wait_until_the_worker_stops_lingering(
+    toolbox: Toolbox,
+) -> None:
+    for _ in range(5):
+        toolbox.run("ok", "through the worker")
+        assert toolbox.worker()
+        done = toolbox.run("ok", "looked at", TOOLBOX_USAGE_TRANSPORT="stdout")
+        assert '"command_name": "looked at"' in done.stdout
+
+
 def test_a_file_named_like_a_library_in_the_current_folder_is_never_imported(
     toolbox: Toolbox, tmp_path: Path
 ) -> None:

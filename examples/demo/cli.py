@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import typer
+
 from usage_core import Tracker
 
 app = typer.Typer(help="A tool with toolkits.", no_args_is_help=True)

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
 from usage_core.testing import AuthApi
 from usage_posthog.collector import Collector, Event
 
@@ -131,7 +132,12 @@ def main() -> None:
             show(console, machine, events)
             console.print()
         asked = len(auth.requests)
-        console.print(f"{machine.shown} events arrived; the auth API was asked {asked} times.\n")
+        console.print(f"{machine.shown} events arrived; the auth API was asked {asked} times.")
+        for principal in ("alice", "bob"):
+            counted = [event.properties for event in machine.judge.history(principal)]
+            commands = [about["command_name"] for about in counted if "command_name" in about]
+            console.print(machine.person(principal), f"{principal}: {', '.join(commands)}")
+        console.print()
         for transport in ("stdout", "null"):
             console.rule(
                 f"[bold]The same tool, ACME_USAGE_TRANSPORT={transport}", align="left", style="dim"

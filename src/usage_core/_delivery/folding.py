@@ -34,6 +34,8 @@ class Folding:
 
     place: Workplace
     folded: int = attrs.field(init=False, default=0)
+    is_awaited: bool = attrs.field(init=False, default=False)
+    """Whether a fact was another transport's: its own drain may be waiting for the lock."""
     _waterfall: Waterfall = attrs.field(init=False)
     _store: IdentityStore = attrs.field(init=False)
     _asking: str = attrs.field(init=False, default="")
@@ -81,6 +83,8 @@ class Folding:
                 outbox.put(f"{name}-0-alias", text, always=True, sync=True)
             elif not outbox.put(f"{name}-1-capture", text):
                 self.place.note("outbox", "full: an event was dropped")
+        if fact.transport != self.place.config.transport:
+            self.is_awaited = True
         if after != before:
             self._store.write(after)
         self.place.folder.journal.remove(name)

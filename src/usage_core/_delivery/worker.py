@@ -72,7 +72,7 @@ class Worker:
     def _linger(self) -> None:
         """Fold what comes in, and deliver when no more came for a moment, or a link did."""
         journal, quiet = self._place.folder.journal, 0.0
-        while quiet < LINGERS and self.left() > LINGERS:
+        while quiet < LINGERS and self.left() > LINGERS and not self._folding.is_awaited:
             time.sleep(LOOKS_EVERY)
             quiet += LOOKS_EVERY
             urgent = False

@@ -1,20 +1,34 @@
-"""Real servers on loopback for testing what is built on `usage`.
+"""What helps to test what is built on `usage`: conformance suites, and real servers on loopback.
 
-Read `behaviour` (what a server can be told to do), then `server`, then `auth_api`.
+Read `transports` for a transport of your own and `lifecycle` for a resolver. The servers: first
+`behaviour` (what a server can be told to do), then `server`, then `auth_api`.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from usage_core.testing.auth_api import AuthApi
+    from usage_core.testing.lifecycle import LifecycleMachine
     from usage_core.testing.server import LocalServer
+    from usage_core.testing.transports import RecordingTransport, TransportContract
 
-__all__ = ["AuthApi", "LocalServer"]
+__all__ = ["AuthApi", "LifecycleMachine", "LocalServer", "RecordingTransport", "TransportContract"]
 
-_HOMES = {"AuthApi": "auth_api", "LocalServer": "server"}
+_HOMES = {
+    "AuthApi": "auth_api",
+    "LifecycleMachine": "lifecycle",
+    "LocalServer": "server",
+    "RecordingTransport": "transports",
+    "TransportContract": "transports",
+}
+
+# Before anything imports it: the suite's assertions then show both sides in anybody's tests.
+if "pytest" in sys.modules:
+    sys.modules["pytest"].register_assert_rewrite("usage_core.testing.transports")
 
 
 def __getattr__(name: str) -> Any:

@@ -87,6 +87,7 @@ def install(session: nox.Session, *groups: str, also: Sequence[str] = ()) -> Non
     """
     session.install(*requirements(*groups))
     folders = ["src/usage_core[whoami]", "src/usage_posthog", "src/usage_null", "src/usage_stdout"]
+    folders += ["examples/usage_jsonl"]
     editable = [f"--editable={folder}" for folder in folders]
     session.install("--no-build-isolation", *editable, *also)
 

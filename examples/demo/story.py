@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -73,11 +74,7 @@ class Machine:
     def arrived(self) -> list[Event]:
         """Wait until nothing is on its way, and return what came since the last time."""
         usage = self.home / ".acme" / "usage"
-        end = time.monotonic() + 30
-        while [*usage.glob("journal/*.json"), *usage.glob("outbox/*/*.json")]:
-            if time.monotonic() > end:
-                raise TimeoutError("the events did not arrive within 30 s")
-            time.sleep(0.02)
+        wait_for(lambda: not [*usage.glob("journal/*.json"), *usage.glob("outbox/*/*.json")])
         new = list(self.collector.events[self.shown :])
         self.shown += len(new)
         self.judge.deliver(new)
@@ -88,6 +85,15 @@ class Machine:
         person = str(self.judge.person_of(distinct_id))
         colour = self.colours.setdefault(person, COLOURS[len(self.colours) % len(COLOURS)])
         return Text(f"● person {person[:4]}", colour)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* holds; raise `TimeoutError` if that takes half a minute."""
+    end = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("the events did not arrive within 30 s")
+        time.sleep(0.02)
 
 
 def show(console: Console, machine: Machine, events: list[Event]) -> None:
@@ -144,6 +150,15 @@ def main() -> None:
             )
             said = machine.run("hello", ACME_USAGE_TRANSPORT=transport)
             console.print(Panel(said, border_style="dim", expand=False))
+        console.rule(
+            "[bold]… and ACME_USAGE_TRANSPORT=jsonl, somebody else's, installed beside the core",
+            align="left",
+            style="dim",
+        )
+        machine.run("hello", ACME_USAGE_TRANSPORT="jsonl")
+        kept = machine.home / ".acme" / "events.jsonl"
+        wait_for(kept.exists)
+        console.print(Text(kept.read_text().splitlines()[-1][:100] + " …", "dim"))
         if machine.arrived():
             raise RuntimeError("something reached the collector that was not meant for it")
 

@@ -193,8 +193,9 @@ def types(session: nox.Session) -> None:
     """mypy and pyright, strict on src; tests and examples may leave their own types out."""
     install(session, "test", "types")
     session.run("mypy", "src", "noxfile.py")
-    around = filter(os.path.isdir, ["benchmarks", "examples", "tests"])
-    session.run("mypy", "--allow-untyped-defs", "--allow-incomplete-defs", *around)
+    relaxed = ["--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls"]
+    unseen = "--disable-error-code=import-not-found"  # what is installed or made by a test
+    session.run("mypy", *relaxed, "--no-warn-return-any", unseen, "benchmarks", "examples", "tests")
     session.run("pyright", "--pythonpath", str(Path(session.bin, "python")))
 
 

@@ -1,6 +1,7 @@
 """What helps to test what is built on `usage`: conformance suites, and real servers on loopback.
 
-Read `transports` for a transport of your own and `lifecycle` for a resolver. The servers: first
+Read `transports` for a transport of your own, `lifecycle` for a resolver and `recorder` for the
+tests of a tool, which get it as the fixture `usage_recorder`. The servers: first
 `behaviour` (what a server can be told to do), then `server`, then `auth_api`.
 """
 
@@ -13,15 +14,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from usage_core.testing.auth_api import AuthApi
     from usage_core.testing.lifecycle import LifecycleMachine
+    from usage_core.testing.recorder import UsageRecorder, assert_silent
     from usage_core.testing.server import LocalServer
     from usage_core.testing.transports import RecordingTransport, TransportContract
 
-__all__ = ["AuthApi", "LifecycleMachine", "LocalServer", "RecordingTransport", "TransportContract"]
+__all__ = [
+    "AuthApi",
+    "LifecycleMachine",
+    "LocalServer",
+    "RecordingTransport",
+    "TransportContract",
+    "UsageRecorder",
+    "assert_silent",
+]
 
 _HOMES = {
     "AuthApi": "auth_api",
     "LifecycleMachine": "lifecycle",
     "LocalServer": "server",
+    "UsageRecorder": "recorder",
+    "assert_silent": "recorder",
     "RecordingTransport": "transports",
     "TransportContract": "transports",
 }

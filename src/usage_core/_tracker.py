@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
-    from typing import Self, TypedDict, Unpack
+    from typing import Literal, Self, TypedDict, Unpack
 
     class Details(TypedDict, total=False):
         """What `track`, `login` and `logout` may be told of the command that ended."""
@@ -86,10 +86,38 @@ class Tracker:
         self.version = str(version)
         self._errors = errors
         self._recorder = Recorder(config, credentials if callable(credentials) else file, notice)
+        if "argparse" in sys.modules:  # whose apps are seen to exit only from here on
+            from usage_core.adapters import _exit
+
+            _exit.observe()
 
     def command(self, name: str) -> Command:
         """Return a context that records how the command inside it went, whatever way it ends."""
-        return Command(name, "command", self._record, self._stamp)
+        return Command(name, self._record, self._stamp)
+
+    def instrument(
+        self,
+        app: object,
+        *,
+        login: str | None = None,
+        logout: str | None = None,
+        options: Literal["none", "names", "values"] = "none",
+    ) -> None:
+        """Record every command of *app*: a Typer app, a click command, or an `ArgumentParser`.
+
+        *login* and *logout* are the paths of the commands that are one, like `"auth.login"`.
+        *options* says what is kept of those that were typed: nothing, their names, or the values
+        too of switches and of declared choices. The app behaves as it did; `usage_core.adapters`
+        says what becomes an event. Raises `TypeError` for anything else and `ValueError` for other
+        *options*.
+        """
+        from usage_core import adapters
+        from usage_core.adapters._run import Watch
+
+        watch = Watch(
+            self.app, self.command, self._wanted, login=login, logout=logout, options=options
+        )
+        adapters.instrument(app, watch)
 
     def track(self, name: str, **details: Unpack[Details]) -> None:
         """Record one command that has ended; an *error* or a nonzero *exit_code* is a failure."""
@@ -119,6 +147,12 @@ class Tracker:
             from usage_core._delivery.process import flush
 
             return flush(recorder.worker_config(recorder.transport()), timeout)
+        except Exception:  # noqa: BLE001  # the tool comes first, always
+            return False
+
+    def _wanted(self) -> bool:
+        try:
+            return self._recorder.decision().allowed
         except Exception:  # noqa: BLE001  # the tool comes first, always
             return False
 
@@ -176,17 +210,17 @@ def recorder_of(tracker: Tracker) -> Recorder:
 
 
 class Command:
-    """One run of a command, as `Tracker.command` returns it: a context that lets errors pass."""
+    """One run of a command, as `Tracker.command` returns it: a context that lets errors pass.
+
+    Until it has ended, its `name` may change, and its `kind` become `"login"` or `"logout"`: what
+    it is if it succeeds.
+    """
 
     def __init__(
-        self,
-        name: str,
-        kind: str,
-        record: Callable[..., None],
-        stamp: Callable[[], str | None],
+        self, name: str, record: Callable[..., None], stamp: Callable[[], str | None]
     ) -> None:
-        self._name = name
-        self._kind = kind
+        self.name = name
+        self.kind = "command"
         self._record = record
         self._stamp = stamp
         self._properties: dict[str, object] = {}
@@ -196,6 +230,21 @@ class Command:
     def set(self, **properties: object) -> None:
         """Add properties to the event; those that every event has cannot be replaced."""
         self._properties.update(properties)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Record that it ended, with *error* if any: what leaving the context does."""
+        took = (time.perf_counter() - self._began) * 1000
+        code = outcome.exit_code(error)
+        self._record(
+            self.kind if code == 0 else "command",
+            self.name,
+            # A login is stamped with the credentials that it brought.
+            self._stamp() if self.kind == "login" else self._credential,
+            duration_ms=took,
+            error=error if code else None,
+            exit_code=code,
+            properties=self._properties,
+        )
 
     def __enter__(self) -> Self:
         self._credential = self._stamp()
@@ -208,18 +257,7 @@ class Command:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        took = (time.perf_counter() - self._began) * 1000
-        code = outcome.exit_code(error)
-        self._record(
-            self._kind if code == 0 else "command",
-            self._name,
-            # A login is stamped with the credentials that it brought.
-            self._stamp() if self._kind == "login" else self._credential,
-            duration_ms=took,
-            error=error if code else None,
-            exit_code=code,
-            properties=self._properties,
-        )
+        self.end(error)
 
 
 def _check(app: str, transport: str, errors: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ["describe_error", "exit_code"]
 
+_REFUSALS = frozenset({"ArgumentError", "UsageError"})  # of argparse; of click and Typer
+
 
 def exit_code(error: BaseException | str | None) -> int:
     """Return the exit code that a program leaves when *error* comes out of its command.
@@ -26,7 +28,8 @@ def describe_error(error: BaseException | str, errors: str) -> dict[str, object]
     """Return `error_type` and `error_message` of *error*, safe to leave the machine.
 
     With *errors* `"message"` it is the scrubbed text, one line of at most 300 characters; with
-    `"type"` only the type's name. An exception's `usage_label`, a string, replaces either.
+    `"type"` only the type's name. An exception's `usage_label`, a string, replaces either. What a
+    parser refuses is a `UsageError` without its text, which quotes what was typed.
     """
     if isinstance(error, str):
         return {"error_message": _scrubbed(error) if errors == "message" else "error"}
@@ -34,13 +37,16 @@ def describe_error(error: BaseException | str, errors: str) -> dict[str, object]
     label = getattr(error, "usage_label", None)
     if isinstance(label, str):
         return {"error_type": kind, "error_message": " ".join(label.split())[:300]}
+    if any(base.__name__ in _REFUSALS for base in type(error).__mro__):
+        return {"error_type": "UsageError", "error_message": "usage error"}
     return {"error_type": kind, "error_message": _text(error, errors) or kind}
 
 
 def _text(error: BaseException, errors: str) -> str:
     if errors != "message":
         return ""
-    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+    is_exit = type(error).__name__ == "Exit"  # of click and Typer
+    if is_exit or (isinstance(error, SystemExit) and not isinstance(error.code, str)):
         return f"exit code {exit_code(error)}"
     try:
         text = str(error)

@@ -1,0 +1,142 @@
+"""Run: one run of an instrumented app, from its first argument to whatever ends it."""
+
+from __future__ import annotations
+
+import os
+
+from usage_core._recording import outcome
+from usage_core.adapters import _sigterm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from usage_core._tracker import Command
+
+__all__ = ["MARK", "UNKNOWN", "Run", "UsageError", "Watch"]
+
+MARK = "usage_untracked"
+UNKNOWN = "<unknown>"
+
+
+class UsageError(Exception):
+    """The parser refused what was typed. Its message would quote that, so there is none."""
+
+    usage_label = "usage error"
+
+    def __init__(self, exit_code: int = 2) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
+class Watch:
+    """What the author asked for: what to call the runs, and what to keep of them.
+
+    *command* makes the context that records one, *wanted* says whether that may be at all.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        command: Callable[[str], Command],
+        wanted: Callable[[], bool],
+        *,
+        login: str | None,
+        logout: str | None,
+        options: str,
+    ) -> None:
+        if options not in ("none", "names", "values"):
+            raise ValueError(f"options is {options!r}, neither 'none' nor 'names' nor 'values'")
+        self.app = app
+        self.command = command
+        self.wanted = wanted
+        self.kinds = {login: "login", logout: "logout"}
+        self.options = options
+
+    def begin(self) -> Run | None:
+        """Return a run that begins now; None where nothing may be recorded."""
+        return Run(self) if self.wanted() else None
+
+
+class Run:
+    """One run. Whoever observes it says what was reached, and calls `end` however it ended."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._process = os.getpid()
+        self._path: list[str] = []
+        self._options: dict[str, object] = {}
+        self._over = False
+        self.untracked = False
+        self.parsing = True
+        self._command = watch.command(watch.app)
+        self._command.__enter__()
+        _sigterm.watch(self.end)
+
+    def reach(self, level: int, name: str, *, beside: bool = False) -> None:
+        """Note that the command at *level* (0 is below the program) is *name*.
+
+        Several that are *beside* each other, as click chains them, are joined with a plus.
+        """
+        if beside and len(self._path) > level:
+            name = f"{self._path[level]}+{name}"
+        self._path[level:] = [name]
+
+    # Any: values and choices of whatever types the app declares.
+    def use(self, options: Iterable[tuple[str, Any, Any]]) -> None:
+        """Note the *options* that were typed: name, value and declared choices of each.
+
+        The choices are None for an option that declares none, and True for a switch.
+        """
+        if self._watch.options == "none":
+            return
+        try:
+            for name, value, choices in options:
+                self._options[name] = _declared(value, choices)
+        except Exception:  # noqa: BLE001  # somebody else's parameters and values
+            pass
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Record how the run ended: the first time, and in the process that began it."""
+        if self._over or os.getpid() != self._process:
+            return
+        self._over = True
+        _sigterm.unwatch(self.end)
+        if self.untracked or (self.parsing and _is_help(error)):
+            return
+        command = self._command
+        command.name = ".".join(self._path) or self._watch.app
+        command.kind = self._watch.kinds.get(command.name, "command")
+        if self._watch.options != "none":
+            command.set(options=sorted(self._options))
+        if self._watch.options == "values":
+            known = {name: value for name, value in self._options.items() if value is not None}
+            command.set(option_values=known)
+        command.end(error)
+
+
+def _declared(value: Any, choices: Any) -> Any:
+    """Return *value* as far as it is one of the declared *choices*, else None."""
+    if choices is True:
+        return value if isinstance(value, bool) else None
+    # Only what can be listed: anything may have a `__contains__`, which then accepts anything.
+    known: Any = ()
+    if isinstance(choices, range):
+        known = choices
+    elif isinstance(choices, list | tuple | set | frozenset | dict | type):
+        known = [_plain(choice) for choice in choices]  # type: ignore[union-attr]  # an enum
+    if type(value) in (list, tuple):
+        return [_plain(one) for one in value if _plain(one) in known] or None
+    return _plain(value) if _plain(value) in known else None
+
+
+def _plain(value: Any) -> Any:
+    """Return what a person types for *value*: that of a member, where the choices are an enum."""
+    inner = getattr(value, "value", value)
+    return inner if isinstance(inner, str) else getattr(value, "name", value)
+
+
+def _is_help(error: BaseException | None) -> bool:
+    # Since click 8.2 the help that comes when nothing was typed is an error.
+    return outcome.exit_code(error) == 0 or type(error).__name__ == "NoArgsIsHelpError"

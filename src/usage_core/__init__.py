@@ -5,9 +5,9 @@ The way an event takes, and where to read about it:
 1. `_tracker`      the author's one object; a command that ends becomes a *fact*
 2. `_recording`    may it be recorded (consent), write it (spool), start the worker (detach)
 3. `_delivery`     the worker, a process of its own, takes each fact from the journal,
-4. `_identity`     learns whose it is (waterfall), folds (lifecycle), keeps `usage.json`,
+4. `_identity`     learns whose it is (waterfall), folds (lifecycle), writes `usage.json`,
 5. `_messages`     puts an `Alias` and a `Capture` into the outbox of the fact's transport,
-6. `_delivery`     and hands them to that `Transport`, oldest first, until it says that they arrived.
+6. `_delivery`     and hands them to that `Transport`, oldest first, until it says they arrived.
 
 Everything before step 3 happens in the user's command and imports the standard library only;
 everything after it happens where nobody waits.

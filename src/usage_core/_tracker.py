@@ -30,6 +30,9 @@ __all__ = ["Command", "Tracker", "recorder_of"]
 SUCCEEDED = "CLI execution succeeded"
 FAILED = "CLI execution failed"
 
+# What `instrument` adds where its author asked for it there.
+_OF_ADAPTERS = ("options", "option_values")
+
 
 class Tracker:
     """Records how a command-line tool is used, at no cost that its user could feel.
@@ -50,6 +53,7 @@ class Tracker:
         plugins: Iterable[str] = (),
         notice: str | None = None,
         errors: str = "message",
+        events: Mapping[str, Mapping[str, str]] | None = None,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         """Describe the tool; touches no file and starts nothing.
@@ -58,8 +62,10 @@ class Tracker:
         entry-point name in the group `usage.transports`, and *options* go to it. *credentials* is
         the file whose change means "maybe someone else", or a function that returns a stamp of
         them; with *whoami*, the base URL of an auth API, the built-in resolver asks it who they
-        belong to. *plugins* are modules with hooks, imported in the worker only. *errors* is
-        `"message"` (scrubbed) or `"type"`. Raises `ValueError` for what could never work.
+        belong to. *plugins* are modules with hooks, imported in the worker only. *notice* is shown
+        once, at a terminal, and nothing is sent before. *errors* is `"message"` (scrubbed) or
+        `"type"`. *events* declares what the tool's own properties say, by command (`"*"` for all)
+        and name; any other is dropped. Raises `ValueError` for what could never work.
         """
         if getattr(sys, "frozen", False) and os.environ.pop(detach.GUARD, None):
             from usage_core._delivery.process import main_frozen
@@ -84,6 +90,7 @@ class Tracker:
             raise ValueError(f"options and plugins must be what JSON can carry: {error}") from None
         self.app = app
         self.version = str(version)
+        self.events = None if events is None else {name: dict(of) for name, of in events.items()}
         self._errors = errors
         self._recorder = Recorder(config, credentials if callable(credentials) else file, notice)
         if "argparse" in sys.modules:  # whose apps are seen to exit only from here on
@@ -150,6 +157,11 @@ class Tracker:
         except Exception:  # noqa: BLE001  # the tool comes first, always
             return False
 
+    def _declares(self, command: str, name: str) -> bool:
+        if self.events is None or name in _OF_ADAPTERS:
+            return True
+        return name in self.events.get("*", {}) or name in self.events.get(command, {})
+
     def _wanted(self) -> bool:
         try:
             return self._recorder.decision().allowed
@@ -192,7 +204,10 @@ class Tracker:
             if not success:
                 about.update(outcome.describe_error(error or "failed", self._errors))
             for key, value in (properties or {}).items():
-                about.setdefault(str(key), value)
+                if self._declares(name, key):
+                    about.setdefault(str(key), value)
+                else:
+                    self._recorder.drop(name, str(key))
             self._recorder.record(
                 kind,
                 SUCCEEDED if success else FAILED,

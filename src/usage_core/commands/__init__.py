@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from usage_core.commands._choice import Disabled, Enabled, disable, enable
     from usage_core.commands._click import click_group
     from usage_core.commands._doctor import Diagnosis, Finding, doctor
+    from usage_core.commands._document import document
     from usage_core.commands._erase import Forgotten, Reset, forget, reset
     from usage_core.commands._flush import Flushed, flush
     from usage_core.commands._page import page
@@ -45,6 +46,7 @@ __all__ = [
     "click_group",
     "disable",
     "doctor",
+    "document",
     "enable",
     "flush",
     "forget",
@@ -61,6 +63,7 @@ _HOMES = {
     "_choice": ("Disabled", "Enabled", "disable", "enable"),
     "_click": ("click_group",),
     "_doctor": ("Diagnosis", "Finding", "doctor"),
+    "_document": ("document",),
     "_erase": ("Forgotten", "Reset", "forget", "reset"),
     "_flush": ("Flushed", "flush"),
     "_page": ("page",),

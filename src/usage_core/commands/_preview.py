@@ -73,21 +73,33 @@ _ALIAS = MessageSpec(
 
 def preview(tracker: Tracker) -> Preview:
     """Return what may be sent; the same whether or not anything may be sent now."""
+    own = _declared(tracker)
     return Preview(
         tracker.app,
         tracker.version,
         recorder_of(tracker).transport(),
         (
-            MessageSpec(SUCCEEDED, "a command ended with exit code 0", _EVERY),
+            MessageSpec(SUCCEEDED, "a command ended with exit code 0", (*_EVERY, *own)),
             MessageSpec(
                 FAILED,
                 "a command ended in any other way",
-                (*_EVERY, _KIND, _MESSAGE),
+                (*_EVERY, _KIND, _MESSAGE, *own),
             ),
             _ALIAS,
         ),
         (
-            f"{tracker.app} may add properties of its own to an event: see `show`.",
+            f"{tracker.app} may add properties of its own to an event: see `show`."
+            if tracker.events is None
+            else f"{tracker.app} declares the properties that it adds; there are no others.",
             "The transport may add what its service needs, and its service sees your address.",
         ),
+    )
+
+
+def _declared(tracker: Tracker) -> tuple[PropertySpec, ...]:
+    declared = tracker.events or {}
+    return tuple(
+        PropertySpec(name, says, "" if command == "*" else f"with {command}")
+        for command, properties in sorted(declared.items())
+        for name, says in sorted(properties.items())
     )

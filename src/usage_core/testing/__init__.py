@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from usage_core.testing.auth_api import AuthApi
     from usage_core.testing.lifecycle import LifecycleMachine
-    from usage_core.testing.recorder import UsageRecorder, assert_silent
+    from usage_core.testing.recorder import UsageRecorder, assert_documented, assert_silent
     from usage_core.testing.server import LocalServer
     from usage_core.testing.transports import RecordingTransport, TransportContract
 
@@ -25,6 +25,7 @@ __all__ = [
     "RecordingTransport",
     "TransportContract",
     "UsageRecorder",
+    "assert_documented",
     "assert_silent",
 ]
 
@@ -33,6 +34,7 @@ _HOMES = {
     "LifecycleMachine": "lifecycle",
     "LocalServer": "server",
     "UsageRecorder": "recorder",
+    "assert_documented": "recorder",
     "assert_silent": "recorder",
     "RecordingTransport": "transports",
     "TransportContract": "transports",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -17,8 +18,9 @@ from usage_core._messages import Alias, Capture, Message
 from usage_core._recording import fact
 from usage_core._recording.consent import Decision
 from usage_core._recording.recorder import Recorder
+from usage_core._tracker import Tracker
 
-__all__ = ["UsageRecorder", "assert_silent", "recording"]
+__all__ = ["UsageRecorder", "assert_documented", "assert_silent", "recording"]
 
 
 @attrs.define
@@ -93,15 +95,38 @@ def recording() -> Generator[UsageRecorder]:
     def decision(_: Recorder) -> Decision:
         return Decision(True, "usage_recorder")
 
-    kept = Recorder.record, Recorder.decision
+    def drop(_: Recorder, command: str, name: str) -> None:
+        recorder.undeclared.append(f"{name!r} of {command!r}")
+
+    kept = Recorder.record, Recorder.decision, Recorder.drop
     setattr(Recorder, "record", record)  # noqa: B010  # a method, for now
     setattr(Recorder, "decision", decision)  # noqa: B010  # as above
+    setattr(Recorder, "drop", drop)  # noqa: B010  # as above
     try:
         yield recorder
     finally:
-        Recorder.record, Recorder.decision = kept  # type: ignore[method-assign]  # back
+        Recorder.record, Recorder.decision, Recorder.drop = kept  # type: ignore[method-assign]  # back
     if recorder.undeclared:
         raise AssertionError(f"recorded, but not declared: {', '.join(recorder.undeclared)}")
+
+
+def assert_documented(tracker: Tracker, path: str | os.PathLike[str]) -> None:
+    """Check that the file at *path* says what *tracker* declares.
+
+    Raises `AssertionError` that says how to make it anew if the two have drifted apart.
+    """
+    from usage_core.commands import document
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = file.read()
+    except FileNotFoundError:
+        found = ""
+    if found != document(tracker):
+        raise AssertionError(
+            f"{os.fspath(path)} is not what the tracker declares: write"
+            " usage_core.commands.document(tracker) there"
+        )
 
 
 # What a process does to the world, by the names of its audit events. Reading is not among it.

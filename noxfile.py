@@ -87,7 +87,7 @@ def install(session: nox.Session, *groups: str, also: Sequence[str] = ()) -> Non
     """
     session.install(*requirements(*groups))
     folders = ["src/usage_core[whoami]", "src/usage_posthog", "src/usage_null", "src/usage_stdout"]
-    folders += ["examples/usage_jsonl"]
+    folders += ["examples/usage_jsonl", "examples/arcade"]
     editable = [f"--editable={folder}" for folder in folders]
     session.install("--no-build-isolation", *editable, *also)
 
@@ -147,6 +147,13 @@ def tests_posthog_lowest(session: nox.Session) -> None:
     pytest(session, "tests/test_posthog_transport.py")
 
 
+@nox.session(name="arcade-original")
+def arcade_original(session: nox.Session) -> None:
+    """Arcade's own identity and ours take turns on the same files, in both directions."""
+    install(session, "test", also=["arcade-core>=4.23"])
+    pytest(session, "tests/test_arcade_original.py")
+
+
 @nox.session
 def coverage(session: nox.Session) -> None:
     """All tests, and the lines and branches that they leave out, worker processes included."""
@@ -186,6 +193,13 @@ def measure(session: nox.Session, module: str, *arguments: str) -> None:
     """Run a benchmark; its commands are to find their bytecode, as an installed tool would."""
     environment = {"PYTHONDONTWRITEBYTECODE": ""}
     session.run("python", "-m", module, *arguments, *session.posargs, env=environment)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as pages, in .nox/docs-pages; a warning is an error."""
+    install(session, "test", "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", ".nox/docs-pages")
 
 
 @nox.session

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 
 from usage_core._recording import consent
-from usage_core._recording.lease import Lease
-from usage_core._recording.spool import Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from usage_core._recording.lease import Lease
+    from usage_core._recording.spool import Spool
+
 __all__ = ["StateFolder", "default_folder", "is_transport_name"]
 
 
 class StateFolder:
-    """The files of one app: `usage.json` for anyone to read, and a folder `usage` that is ours."""
+    """The files of one app: `usage.json` for anyone to read, and a folder `usage` that is ours.
+
+    What a file needs to be used is imported with its first use: to ask for consent takes none.
+    """
 
     __slots__ = ("root", "usage")
 
@@ -32,6 +36,8 @@ class StateFolder:
     @property
     def journal(self) -> Spool:
         """Facts that no worker has folded yet."""
+        from usage_core._recording.spool import Spool
+
         return Spool(os.path.join(self.usage, "journal"))
 
     @property
@@ -41,6 +47,8 @@ class StateFolder:
 
     def outbox(self, transport: str) -> Spool:
         """Messages that this transport has not delivered yet."""
+        from usage_core._recording.spool import Spool
+
         return Spool(os.path.join(self.outboxes, transport))
 
     def remembered(self, transport: str) -> str:
@@ -60,6 +68,8 @@ class StateFolder:
     @property
     def lease(self) -> Lease:
         """Until when no worker is to be started."""
+        from usage_core._recording.lease import Lease
+
         return Lease(os.path.join(self.usage, "lease"))
 
     @property

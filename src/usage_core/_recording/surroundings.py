@@ -50,11 +50,12 @@ _AGENTS = (
 def describe(environ: Mapping[str, str]) -> dict[str, object]:
     """Return `is_ci`, `ci_name` and `agent` where known, and `is_tty`: whether a person sees it."""
     found: dict[str, object] = {}
-    ci = _first(environ, _CI)
+    there = frozenset(environ)  # to ask os.environ for what is missing costs an exception each
+    ci = _first(environ, there, _CI)
     found["is_ci"] = ci is not None
     if ci:
         found["ci_name"] = ci
-    agent = _first(environ, _AGENTS)
+    agent = _first(environ, there, _AGENTS)
     if agent:
         found["agent"] = agent
     try:
@@ -69,8 +70,10 @@ def session() -> int:
     return os.getsid(0) if hasattr(os, "getsid") else os.getppid()
 
 
-def _first(environ: Mapping[str, str], known: tuple[tuple[str, str], ...]) -> str | None:
+def _first(
+    environ: Mapping[str, str], there: frozenset[str], known: tuple[tuple[str, str], ...]
+) -> str | None:
     for variable, name in known:
-        if environ.get(variable, "").strip().lower() not in ("", "0", "false"):
+        if variable in there and environ[variable].strip().lower() not in ("", "0", "false"):
             return name
     return None

@@ -13,7 +13,7 @@ from usage_core._delivery.process import locked
 from usage_core._delivery.workplace import Workplace
 from usage_core._identity.state import Anonymous
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import files, moment
+from usage_core._recording import fact, files
 from usage_core._recording.consent import file_allows
 from usage_core._recording.state import StateFolder
 from usage_core._tracker import Tracker, recorder_of
@@ -69,7 +69,7 @@ def reset(tracker: Tracker) -> Reset:
             identity = None
         if identity is None:
             return Reset(None, None, was_linked=False, dropped=dropped)
-        after = Anonymous(moment.uuid4())
+        after = Anonymous(fact.uuid4())
         store.write(after)
     return Reset(identity.anon_id, after.anon_id, not isinstance(identity, Anonymous), dropped)
 

@@ -42,6 +42,14 @@ class Machine(Toolbox):
         later = time.time() + 1800
         os.utime(usage / "lease", (later, later))
 
+    def without(self, *modules: str) -> None:
+        """Let the tool run as where these modules are not installed."""
+        folder = self.home / "site"
+        folder.mkdir(exist_ok=True)
+        hidden = "\n".join(f"sys.modules[{name!r}] = None" for name in modules)
+        (folder / "sitecustomize.py").write_text(f"import sys\n{hidden}\n")
+        self.environ["PYTHONPATH"] = str(folder)
+
     @property
     def consent(self) -> Path:
         return self.state / "usage" / "consent"

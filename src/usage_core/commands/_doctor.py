@@ -16,7 +16,7 @@ from usage_core._recording.state import StateFolder
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands import _network, _workshop
 from usage_core.commands._finding import Finding
-from usage_core.commands._folder import outboxes_of
+from usage_core.commands._folder import names_of, outboxes_of
 from usage_core.commands._status import Status, status, stored_choice
 
 __all__ = ["Diagnosis", "Finding", "doctor"]
@@ -139,7 +139,10 @@ def _owner(path: str) -> Iterator[Finding]:
 def _rights(folder: StateFolder) -> Iterator[Finding]:
     inside = [folder.journal.folder, *(folder.outbox(name).folder for name in outboxes_of(folder))]
     for path in (folder.root, folder.usage, *inside):
-        if os.path.isdir(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            advice = f"Move it away: what is needed here is a folder. mv {path} {path}.old"
+            yield Finding("folder", "problem", f"{path} is not a folder", advice)
+        elif os.path.isdir(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             advice = f"Open it for yourself: chmod u+rwx {path}"
             yield Finding("folder", "problem", f"{path} cannot be read and written", advice)
 
@@ -176,7 +179,7 @@ def _delivery(now: Status, folder: StateFolder | None) -> Iterator[Finding]:
 
 def _queues(now: Status, folder: StateFolder) -> Iterator[Finding]:
     ahead = f"{time.time_ns() + 3600 * 10**9:020d}"
-    names = folder.journal.names()
+    names = names_of(folder.journal)
     if any(name > ahead for name in names):
         yield Finding(
             "clock",

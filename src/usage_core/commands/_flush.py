@@ -11,6 +11,7 @@ import attrs
 from usage_core._delivery.health import Health, load
 from usage_core._delivery.ledger import Ledger
 from usage_core._tracker import Tracker, recorder_of
+from usage_core.commands._folder import names_of
 
 __all__ = ["Flushed", "flush"]
 
@@ -49,7 +50,8 @@ def flush(
         return Flushed(0, 0, (), decision.source)
 
     def waiting() -> int:
-        return len(folder.journal.names()) + len(folder.outbox(recorder.transport()).names())
+        spools = (folder.journal, folder.outbox(recorder.transport()))
+        return sum(len(names_of(spool)) for spool in spools)
 
     def sent() -> set[object]:
         return {line.get("uuid") for line in Ledger(folder.ledger).read()}

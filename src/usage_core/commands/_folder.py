@@ -6,10 +6,11 @@ import os
 import shutil
 
 from usage_core._recording.consent import variable_prefix
+from usage_core._recording.spool import Spool
 from usage_core._recording.state import StateFolder
 from usage_core._tracker import Tracker, recorder_of
 
-__all__ = ["erase_tree", "folder_of", "outboxes_of"]
+__all__ = ["erase_tree", "folder_of", "names_of", "outboxes_of"]
 
 
 def folder_of(tracker: Tracker) -> StateFolder:
@@ -21,6 +22,14 @@ def folder_of(tracker: Tracker) -> StateFolder:
             f"there is no home folder, so nothing is recorded or stored; {variable} can name one"
         )
     return folder
+
+
+def names_of(spool: Spool) -> list[str]:
+    """Return the names of the records of *spool*; none where it cannot be looked into."""
+    try:
+        return spool.names()
+    except OSError:
+        return []
 
 
 def outboxes_of(folder: StateFolder) -> list[str]:

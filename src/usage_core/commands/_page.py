@@ -45,7 +45,7 @@ look at it asks nobody.</p>
 {"".join(_timeline(shown))}
 </main>
 <footer>
-<p>Stored in <code>{escape(_place(now))}</code>. The command <code>disable</code> stops recording,
+<p>Stored in <code>{escape(_place(now))}</code> and the folder beside it. The command <code>disable</code> stops recording,
 <code>forget</code> erases what is stored here, <code>reset</code> begins a new anonymous id.</p>
 </footer>
 </body>
@@ -59,7 +59,7 @@ def _lead(now: Status, shown: Shown) -> str:
     waiting = len(shown.entries) - sent
     return (
         f"Usage of {escape(now.app)} {state} ({escape(now.source)})."
-        f" {_messages(sent)} left this machine, {_messages(waiting)} wait."
+        f" Left this machine: {_messages(sent)}. Waiting: {_messages(waiting)}."
     )
 
 

@@ -55,7 +55,7 @@ footer, .quiet { color: var(--quiet); }
 summary { cursor: pointer; color: var(--quiet); font-size: .88rem; width: fit-content; }
 summary:focus-visible { outline: 2px solid var(--p0); outline-offset: 2px; }
 dl { margin: .4rem 0 0; font-size: .88rem; }
-dl div { display: grid; grid-template-columns: minmax(6rem, 11rem) 1fr; gap: .8rem; }
+dl div { display: grid; grid-template-columns: minmax(6rem, 1fr) 2fr; gap: .8rem; }
 dt { color: var(--quiet); }
 dd { margin: 0; }
 @media print { details > * { display: block; } body { max-width: none; } }

@@ -14,7 +14,7 @@ from usage_core._messages import Alias, Capture, Message
 from usage_core._recording.spool import Spool
 from usage_core._recording.state import StateFolder
 from usage_core._tracker import Tracker, recorder_of
-from usage_core.commands._folder import outboxes_of
+from usage_core.commands._folder import names_of, outboxes_of
 
 __all__ = ["Entry", "Shown", "show"]
 
@@ -70,7 +70,7 @@ def show(tracker: Tracker) -> Shown:
 
 
 def _recorded(journal: Spool) -> Iterator[Entry | None]:
-    for name in journal.names():
+    for name in names_of(journal):
         try:
             fact = records.load_fact(journal.read(name))
         except FileNotFoundError:
@@ -96,7 +96,7 @@ def _recorded(journal: Spool) -> Iterator[Entry | None]:
 def _queued(folder: StateFolder) -> Iterator[Entry | None]:
     for transport in outboxes_of(folder):
         outbox = folder.outbox(transport)
-        for name in outbox.names():
+        for name in names_of(outbox):
             try:
                 message = records.load_message(outbox.read(name))
             except FileNotFoundError:

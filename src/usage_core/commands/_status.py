@@ -17,7 +17,7 @@ from usage_core._recording import files, notice
 from usage_core._recording.consent import file_allows, machine_file, variable_prefix
 from usage_core._recording.state import StateFolder
 from usage_core._tracker import Tracker, recorder_of
-from usage_core.commands._folder import outboxes_of
+from usage_core.commands._folder import names_of, outboxes_of
 
 __all__ = ["File", "Status", "status", "stored_choice"]
 
@@ -93,7 +93,7 @@ def status(tracker: Tracker) -> Status:
         anon_id=anon_id,
         principal_id=principal_id,
         identity_error=identity_error,
-        unfolded=len(folder.journal.names()) if folder else 0,
+        unfolded=len(names_of(folder.journal)) if folder else 0,
         waiting=_waiting(folder) if folder else {},
         worker=_worker(folder) if folder else None,
         paused_until=_paused_until(folder) if folder else None,
@@ -138,7 +138,7 @@ def _remembered(folder: StateFolder, transport: str) -> str | None:
 
 
 def _waiting(folder: StateFolder) -> dict[str, int]:
-    counts = {name: len(folder.outbox(name).names()) for name in outboxes_of(folder)}
+    counts = {name: len(names_of(folder.outbox(name))) for name in outboxes_of(folder)}
     return {name: count for name, count in counts.items() if count}
 
 

@@ -155,6 +155,13 @@ def arcade_original(session: nox.Session) -> None:
 
 
 @nox.session
+def reliability(session: nox.Session) -> None:
+    """The hostile world: produce every fault, and write docs/reliability.md from what was seen."""
+    install(session, "test")
+    pytest(session, "-m", "fault", "--reliability")
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """All tests, and the lines and branches that they leave out, worker processes included."""
     install(session, "test", "coverage")

@@ -11,6 +11,8 @@ from cli import Toolbox
 from usage_core.testing import AuthApi
 from usage_posthog.collector import Collector
 
+pytest_plugins = ["faults.table"]
+
 
 @pytest.fixture(autouse=True)
 def clean_environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -115,10 +115,10 @@ def _seconds(retry_after: str | None) -> float | None:
     if retry_after is None:
         return None
     try:
-        return max(float(retry_after), 0.0)
+        return max(0.0, float(retry_after))  # in this order, what is no number counts as 0
     except ValueError:
         pass
     try:
         return max(parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
-    except ValueError:
+    except (OverflowError, ValueError):
         return None

@@ -90,6 +90,7 @@ class Delivery:
     def _messages(self) -> Iterator[tuple[str, Message]]:
         for name in self.outbox.names():
             try:
+                records.check_name(name)
                 yield name, records.load_message(self.outbox.read(name))
             except FileNotFoundError:
                 self.outbox.remove(name)  # a link that leads nowhere

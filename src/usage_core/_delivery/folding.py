@@ -57,6 +57,7 @@ class Folding:
         for name in journal.names():
             self.place.check()
             try:
+                records.check_name(name)
                 data = journal.read(name)
                 fact = records.load_fact(data)
             except FileNotFoundError:

@@ -12,8 +12,10 @@ from usage_core._recording import files
 
 __all__ = ["Health", "Note", "load", "save"]
 
-_MOST = 64 * 1024
+_MOST = 512 * 1024
 _NOTES = 40
+_LONGEST = 300
+_FAILURES = 999
 
 
 @attrs.frozen
@@ -42,15 +44,19 @@ class Health:
     def failed(self, at: str, reason: str) -> Health:
         """Return it after a delivery that was put off."""
         return attrs.evolve(
-            self, failures=self.failures + 1, last_error=reason[:500], last_error_at=at
+            self,
+            failures=min(self.failures + 1, _FAILURES),
+            last_error=reason[:_LONGEST],
+            last_error_at=at,
         )
 
     def noted(self, at: str, about: str, text: str) -> Health:
         """Return it with one more note; the longest unheard of makes room."""
+        about = about[:_LONGEST]
         count = self.notes[about].count + 1 if about in self.notes else 1
         others = {name: note for name, note in self.notes.items() if name != about}
         kept = dict(list(others.items())[-(_NOTES - 1) :])
-        return attrs.evolve(self, notes={**kept, about: Note(at, text[:500], count)})
+        return attrs.evolve(self, notes={**kept, about: Note(at, text[:_LONGEST], count)})
 
 
 def load(path: str) -> Health:
@@ -62,7 +68,7 @@ def load(path: str) -> Health:
         record = cast(dict[str, object], found)
         failures, notes = record.get("failures"), record.get("notes")
         return Health(
-            failures if type(failures) is int and 0 <= failures < 1000 else 0,
+            failures if type(failures) is int and 0 <= failures <= _FAILURES else 0,
             _text(record.get("last_success")),
             _text(record.get("last_error")),
             _text(record.get("last_error_at")),
@@ -79,11 +85,11 @@ def save(path: str, health: Health) -> None:
 
 def _notes(found: dict[str, object]) -> dict[str, Note]:
     notes: dict[str, Note] = {}
-    for about, value in found.items():
+    for about, value in list(found.items())[:_NOTES]:
         if isinstance(value, dict):
             record = cast(dict[str, object], value)
             count = record.get("count")
-            notes[about] = Note(
+            notes[about[:_LONGEST]] = Note(
                 _text(record.get("at")) or "",
                 _text(record.get("text")) or "",
                 count if type(count) is int else 1,
@@ -92,4 +98,4 @@ def _notes(found: dict[str, object]) -> dict[str, Note]:
 
 
 def _text(value: object) -> str | None:
-    return value[:500] if isinstance(value, str) else None
+    return value[:_LONGEST] if isinstance(value, str) else None

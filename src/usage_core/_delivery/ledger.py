@@ -34,24 +34,16 @@ class Ledger:
             + b"\n"
             for message in messages
         )
-        kept = self._tail(LARGEST - len(lines))
-        if kept is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-            handle = os.open(self.path, flags, 0o600)
-            try:
-                os.write(handle, lines)
-            finally:
-                os.close(handle)
+        new = _last_lines(lines, LARGEST)
+        if self._size() + len(new) < LARGEST:
+            self._append(new)
         else:
-            files.write(self.path, (kept + lines)[-LARGEST:])
+            old = _last_lines(self._data(), min(LARGEST // 2, LARGEST - len(new)))
+            files.write(self.path, old + new)
 
     def read(self) -> Iterator[dict[str, object]]:
         """Yield the entries, oldest first; a line that cannot be read is passed over."""
-        try:
-            data = files.read(self.path, most=2 * LARGEST)
-        except OSError:
-            return
-        for line in data.splitlines():
+        for line in self._data().splitlines():
             try:
                 entry: object = json.loads(line)
             except (ValueError, RecursionError):
@@ -59,15 +51,35 @@ class Ledger:
             if isinstance(entry, dict):
                 yield cast(dict[str, object], entry)
 
-    def _tail(self, room: int) -> bytes | None:
-        """Return the newer half of what is there if all of it does not fit into *room*."""
+    def _size(self) -> int:
         try:
-            if os.stat(self.path).st_size <= room:
-                return None
-            data = files.read(self.path, most=2 * LARGEST)
+            return os.stat(self.path).st_size
         except FileNotFoundError:
-            return None
+            return 0
+
+    def _data(self) -> bytes:
+        try:
+            return files.read(self.path, most=2 * LARGEST)
         except OSError:
             return b""
-        half = data[-LARGEST // 2 :]
-        return half[half.find(b"\n") + 1 :][-max(room, 0) :]
+
+    def _append(self, lines: bytes) -> None:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(self.path, flags, 0o600)
+        try:
+            if os.lseek(handle, 0, os.SEEK_END):
+                os.lseek(handle, -1, os.SEEK_END)
+                if os.read(handle, 1) != b"\n":  # whoever wrote last was killed at it
+                    lines = b"\n" + lines
+            os.write(handle, lines)
+        finally:
+            os.close(handle)
+
+
+def _last_lines(data: bytes, room: int) -> bytes:
+    """Return the last whole lines of *data* that fit into *room*."""
+    data = data[: data.rfind(b"\n") + 1]
+    if len(data) <= room:
+        return data
+    data = data[len(data) - room :]
+    return data[data.find(b"\n") + 1 :]

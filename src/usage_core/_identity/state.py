@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TypeAlias
+from uuid import UUID
 
 import attrs
 
-__all__ = ["Anonymous", "Identity", "Linked", "is_principal"]
+__all__ = ["Anonymous", "Identity", "Linked", "is_anon_id", "is_principal"]
 
 
 @attrs.frozen
@@ -44,6 +45,17 @@ _NOBODY = frozenset(
     | {"anonymous", "anonymous-user", "backend", "distinct_id", "distinctid", "email", "guest"}
     | {"id", "not_authenticated", "system", "user", "00000000-0000-0000-0000-000000000000"}
 )
+
+
+def is_anon_id(value: object) -> bool:
+    """Say whether *value* is a UUID in one of its two plain forms, and not the one of zeros."""
+    if not isinstance(value, str) or not value.isascii():
+        return False
+    try:
+        uuid = UUID(value)
+    except ValueError:
+        return False
+    return uuid.int != 0 and value.lower() in (str(uuid), uuid.hex)
 
 
 def is_principal(value: object) -> bool:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from typing import cast
-from uuid import UUID
 
 import attrs
 
-from usage_core._identity.state import Anonymous, Identity, Linked, is_principal
+from usage_core._identity.state import Anonymous, Identity, Linked, is_anon_id, is_principal
 from usage_core._recording import files
 
 __all__ = ["IdentityStore", "UnusableIdentityError"]
 
-_MOST = 64 * 1024
+_MOST = 1024 * 1024
 
 
 class UnusableIdentityError(ValueError):
@@ -62,6 +61,8 @@ class IdentityStore:
                     "told": sorted(told),
                 }
         text = json.dumps({**kept, **ours}, indent=2) + "\n"
+        if len(text) > _MOST:  # then nobody could read it again
+            text = json.dumps(ours, indent=2) + "\n"
         files.write(os.path.realpath(self.path), text.encode("ascii"), sync=True)
 
     def set_aside(self, folder: str, now_ns: int) -> None:
@@ -89,7 +90,7 @@ class IdentityStore:
 
 def _identity(found: dict[str, object]) -> Identity:
     anon_id = found.get("anon_id")
-    if not isinstance(anon_id, str) or not _is_uuid(anon_id):
+    if not isinstance(anon_id, str) or not is_anon_id(anon_id):
         raise UnusableIdentityError("its anon_id is not a UUID")
     principal_id, stamp = found.get("linked_principal_id"), found.get("credential")
     credential = stamp if isinstance(stamp, str) else None
@@ -105,13 +106,6 @@ def _identity(found: dict[str, object]) -> Identity:
         credential,
         frozenset(name for name in names if isinstance(name, str)),
     )
-
-
-def _is_uuid(value: str) -> bool:
-    try:
-        return UUID(value).int != 0
-    except ValueError:
-        return False
 
 
 def _is_regular_and_small(path: str) -> bool:

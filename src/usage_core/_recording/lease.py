@@ -35,9 +35,10 @@ class Lease:
     def holder(self) -> int | None:
         """Return the process that works under this lease; None when nobody does."""
         try:
-            return int(files.read(self.path, most=20))
+            holder = int(files.read(self.path, most=20))
         except (OSError, ValueError):
             return None
+        return holder if 0 < holder < 1 << 31 else None
 
     def take(self, end: float, holder: int | None = None) -> None:
         """Let it stand until *end* (seconds since 1970), for the process *holder* or as a pause."""

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from usage_core._recording import detach, jsontext, outcome, state, surroundings
+from usage_core._recording import jsontext, state
 from usage_core._recording.recorder import Recorder
 
 TYPE_CHECKING = False
@@ -67,10 +67,8 @@ class Tracker:
         `"type"`. *events* declares what the tool's own properties say, by command (`"*"` for all)
         and name; any other is dropped. Raises `ValueError` for what could never work.
         """
-        if getattr(sys, "frozen", False) and os.environ.pop(detach.GUARD, None):
-            from usage_core._delivery.process import main_frozen
-
-            main_frozen()
+        if getattr(sys, "frozen", False):
+            _be_the_worker_if_started_as_one()
         _check(app, transport, errors)
         folder = state.default_folder(app, os.environ) if state_dir is None else state_dir
         file = None if credentials is None or callable(credentials) else _absolute(credentials)
@@ -187,7 +185,11 @@ class Tracker:
         properties: Mapping[str, object] | None = None,
         principal: str | None = None,
     ) -> None:
+        if not self._wanted():
+            return  # before the imports: a no costs no more than asking
         try:
+            from usage_core._recording import outcome, surroundings
+
             if exit_code is None:
                 exit_code = outcome.exit_code(error) if ok else outcome.exit_code(error) or 1
             success = ok and exit_code == 0
@@ -249,7 +251,11 @@ class Command:
     def end(self, error: BaseException | None = None) -> None:
         """Record that it ended, with *error* if any: what leaving the context does."""
         took = (time.perf_counter() - self._began) * 1000
-        code = outcome.exit_code(error)
+        code = 0
+        if error is not None:
+            from usage_core._recording import outcome
+
+            code = outcome.exit_code(error)
         self._record(
             self.kind if code == 0 else "command",
             self.name,
@@ -273,6 +279,15 @@ class Command:
         traceback: TracebackType | None,
     ) -> None:
         self.end(error)
+
+
+def _be_the_worker_if_started_as_one() -> None:
+    from usage_core._recording import detach
+
+    if os.environ.pop(detach.GUARD, None):
+        from usage_core._delivery.process import main_frozen
+
+        main_frozen()
 
 
 def _check(app: str, transport: str, errors: str) -> None:

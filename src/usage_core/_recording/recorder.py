@@ -71,7 +71,7 @@ class Recorder:
         folder = self.folder
         if folder is None or not self.decision().allowed:
             return
-        from usage_core._recording import fact  # after consent: a no costs no more than asking
+        from usage_core._recording import fact
 
         transport = self.transport()
         runs, remembered = self._where_it_runs(folder, transport)

@@ -18,6 +18,7 @@ from usage_core._identity.waterfall import Waterfall
 from usage_core._messages import Alias, Capture, Message
 from usage_core._recording import files
 from usage_core._recording.recorder import stamp_of
+from usage_core._recording.spool import LARGEST
 
 __all__ = ["Folding"]
 
@@ -80,6 +81,8 @@ class Folding:
         outbox = self.place.folder.outbox(fact.transport)
         for message in messages:
             text = records.dump_message(_complete(message))
+            if isinstance(message, Capture) and len(text) > LARGEST:  # of a fact that is not ours
+                text = records.dump_message(attrs.evolve(message, properties={}))
             if isinstance(message, Alias):
                 outbox.put(f"{name}-0-alias", text, always=True, sync=True)
             elif not outbox.put(f"{name}-1-capture", text):

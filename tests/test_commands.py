@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_to_look_at_an_unused_tool_leaves_no_trace(machine: Machine) -> None:
 
 @pytest.mark.parametrize("variable", ["DO_NOT_TRACK", "USAGE_DISABLED", "TOOLBOX_USAGE_TRACKING"])
 def test_status_names_what_switched_it_off(machine: Machine, variable: str) -> None:
-    value = {variable: "off" if variable.startswith("TOOLBOX") else "1"}
+    value: dict[str, Any] = {variable: "off" if variable.startswith("TOOLBOX") else "1"}
 
     now = machine.look("status", **value)
 
@@ -205,7 +206,7 @@ def test_a_choice_that_cannot_be_stored_is_said_to_be_so(machine: Machine) -> No
 
 
 def test_without_a_home_everything_still_answers(machine: Machine) -> None:
-    nowhere = {"HOME": str(machine.home / "missing")}
+    nowhere: dict[str, Any] = {"HOME": str(machine.home / "missing")}
 
     assert "no home folder" == machine.look("status", **nowhere)["source"]
     assert [] == machine.look("show", **nowhere)["entries"]

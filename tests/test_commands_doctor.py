@@ -5,9 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from cli import wait_until
 from usage_core.testing import AuthApi, LocalServer
@@ -206,18 +205,11 @@ def test_a_host_that_speaks_no_tls(machine: Machine) -> None:
     found(machine, "tls", "problem")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
-def test_a_certificate_that_is_not_trusted(machine: Machine, tmp_path: Path) -> None:
-    pem = tmp_path / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost", "-keyout", pem, "-out", tmp_path / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    pem.write_text(pem.read_text() + (tmp_path / "cert.pem").read_text())
+def test_a_certificate_that_is_not_trusted(machine: Machine) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(machine.home / "authority.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    authority.issue_cert("localhost").configure_cert(context)
     server = HTTPServer(("127.0.0.1", 0), Silent)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -225,7 +217,7 @@ def test_a_certificate_that_is_not_trusted(machine: Machine, tmp_path: Path) -> 
     machine.settings["options"] = {"api_key": "phc_x", "host": host}
 
     assert "SSL_CERT_FILE" in found(machine, "tls", "problem")["advice"]
-    trusted = found(machine, "network", "ok", SSL_CERT_FILE=str(tmp_path / "cert.pem"))
+    trusted = found(machine, "network", "ok", SSL_CERT_FILE=str(machine.home / "authority.pem"))
     assert "(encrypted" in trusted["text"]
 
     server.shutdown()

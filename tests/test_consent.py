@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import attrs
 import pytest
@@ -20,11 +21,20 @@ from usage_machine import Machine
 from usage_posthog.collector import Collector
 
 # From the top. Each variable with values that say no, and values that do not.
-GUARD = ("PYTEST_CURRENT_TEST", ["a test (call)", ""], [None])
-OTHER_GUARD = ("PYTEST_VERSION", ["9.2.0"], [None])
-TRACK = ("DO_NOT_TRACK", ["1", "true", "YES", "on", "please", "2"], [None, "", "0", "No", "off"])
-DISABLED = ("USAGE_DISABLED", ["1", "True", "y"], [None, "", "0", "FALSE", " no "])
-OWN = ("TOOL_USAGE_TRACKING", ["0", "off", "No", "log", "disabled"], [None, "", "1", "On", "YES"])
+Layer: TypeAlias = tuple[str, list[str], list[str | None]]
+GUARD: Layer = ("PYTEST_CURRENT_TEST", ["a test (call)", ""], [None])
+OTHER_GUARD: Layer = ("PYTEST_VERSION", ["9.2.0"], [None])
+TRACK: Layer = (
+    "DO_NOT_TRACK",
+    ["1", "true", "YES", "on", "please", "2"],
+    [None, "", "0", "No", "off"],
+)
+DISABLED: Layer = ("USAGE_DISABLED", ["1", "True", "y"], [None, "", "0", "FALSE", " no "])
+OWN: Layer = (
+    "TOOL_USAGE_TRACKING",
+    ["0", "off", "No", "log", "disabled"],
+    [None, "", "1", "On", "YES"],
+)
 VARIABLES = [GUARD, OTHER_GUARD, TRACK, DISABLED, OWN]
 
 # What a file may hold.
@@ -189,7 +199,7 @@ class Watched:
     machine: Machine
     mark: str
 
-    def traces(self, *words: str, **environ: str) -> dict[str, object]:
+    def traces(self, *words: str, **environ: Any) -> dict[str, object]:
         """What the command left: files, processes, connections, and what it asked the system."""
         before = self.machine.files()
         machine, connections = self.machine, self.machine.collector.connections

@@ -20,18 +20,18 @@ class Machine(Toolbox):
     def command(self, *words: str) -> list[str]:
         return [sys.executable, str(TOOL), *words]
 
-    def do(self, *names: str, **environ: str) -> None:
+    def do(self, *names: str, **environ: Any) -> None:
         for name in names:
             self.run("do", name, **environ)
 
-    def usage(self, verb: str, *options: str, code: int = 0, **environ: str) -> str:
+    def usage(self, verb: str, *options: str, code: int = 0, **environ: Any) -> str:
         """What the command says on standard output; its exit code is *code*."""
         done = self.run("usage", verb, *options, check=False, **environ)
         assert code == done.returncode, done.stdout + done.stderr
         assert not done.stderr
         return done.stdout
 
-    def look(self, verb: str, *, code: int = 0, **environ: str) -> Any:
+    def look(self, verb: str, *, code: int = 0, **environ: Any) -> Any:
         return json.loads(self.usage(verb, "--json", code=code, **environ))
 
     def start_no_worker(self) -> None:

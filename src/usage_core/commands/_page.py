@@ -45,8 +45,9 @@ look at it asks nobody.</p>
 {"".join(_timeline(shown))}
 </main>
 <footer>
-<p>Stored in <code>{escape(_place(now))}</code> and the folder beside it. The command <code>disable</code> stops recording,
-<code>forget</code> erases what is stored here, <code>reset</code> begins a new anonymous id.</p>
+<p>Stored in <code>{escape(_place(now))}</code> and the folder beside it. The command
+<code>disable</code> stops recording, <code>forget</code> erases what is stored here,
+<code>reset</code> begins a new anonymous id.</p>
 </footer>
 </body>
 </html>

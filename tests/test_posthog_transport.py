@@ -170,18 +170,17 @@ def test_whatever_may_pass_is_unavailable(
         make().send([capture()], timeout=5.0)
 
 
-@pytest.mark.parametrize(
-    "asked", [60, datetime.now(UTC) + timedelta(seconds=61)], ids=["seconds", "date"]
-)
+@pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
 def test_the_wait_that_was_asked_for_is_passed_on(
-    make: Callable[..., Transport], collector: Collector, asked: float | datetime
+    make: Callable[..., Transport], collector: Collector, as_date: bool
 ) -> None:
+    asked = datetime.now(UTC) + timedelta(seconds=600) if as_date else 600
     collector.behave(status(429, retry_after=asked))
     with pytest.raises(Unavailable) as unavailable:
         make().send([capture()], timeout=5.0)
 
     assert unavailable.value.retry_after is not None
-    assert 30 < unavailable.value.retry_after <= 61
+    assert 500 < unavailable.value.retry_after <= 600
 
 
 @pytest.mark.parametrize("trouble", [hang(), drip(0.2)], ids=["hang", "drip"])

@@ -45,6 +45,15 @@ class Machine(Toolbox):
     def command(self, *words: str) -> list[str]:
         return [*self.around, sys.executable, str(TOOLBOX), *words]
 
+    def worker(self) -> int | None:
+        """The worker that lives here, not a process of another namespace's number nor a zombie."""
+        process = super().worker()
+        try:
+            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return None
+        return process if b"usage-worker" in words else None
+
     def names_waiting(self) -> list[str]:
         return [path.name for path in self.records()]
 

@@ -1,0 +1,212 @@
+"""Programs that live on, fork, thread or are large, and use the tracker all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from cli import wait_until
+from usage_core.testing.behaviour import answer, hang
+
+from faults.machine import Machine, needs_root
+from faults.table import saw
+
+START = """
+import ast, os, sys, time
+from usage_core import Tracker
+settings = ast.literal_eval(os.environ["TOOLBOX"])
+print("before", flush=True)
+tracker = Tracker("toolbox", **{"version": "1", "transport": "posthog", **settings})
+def workers():
+    found = 0
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                found += int(file.read().rpartition(")")[2].split()[1]) == os.getpid()
+        except OSError:
+            pass
+    return found
+"""
+
+
+def host(toolbox: Machine, folder: Path, source: str, *before: str, events: int) -> None:
+    """Run *source*, which records so many events, as a program that has a tracker."""
+    script = folder / "host.py"
+    script.write_text(f'{START}{dedent(source)}\nprint("after")\n')
+    done = ran(toolbox, *before, sys.executable, str(script))
+    assert 0 == done.returncode, done.stderr
+    saw(("burst", str(events)), done)
+
+
+def ran(toolbox: Machine, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env=toolbox.full_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.fault("processes", "a host that lives on", "a server that records, and reaps nobody")
+def test_a_host_that_lives_on_has_one_worker_at_a_time(toolbox: Machine, tmp_path: Path) -> None:
+    source = """
+    most = 0
+    tracker.track("one")
+    while workers(): # until the first has done its work: lingers, and ends as a zombie or reaped
+        most = max(most, workers())
+        if open(f"/proc/{tracker._recorder._worker}/stat").read().rpartition(")")[2][1] == "Z":
+            break
+        time.sleep(0.05)
+    tracker.track("two")
+    most = max(most, workers())
+    tracker.track("three")
+    most = max(most, workers())
+    assert most == 1, most
+    """
+    host(toolbox, tmp_path, source, events=3)
+    toolbox.settle()
+    assert ["one", "two", "three"] == toolbox.names()
+
+
+@pytest.mark.fault("processes", "the host is process 1 of a container", "a process namespace")
+@needs_root
+def test_a_host_that_is_process_1_keeps_one_zombie_at_most(
+    toolbox: Machine, tmp_path: Path
+) -> None:
+    source = """
+    assert os.getpid() == 1
+    for name in ("one", "two"):
+        tracker.track(name)
+        while workers() and open(
+            f"/proc/{tracker._recorder._worker}/stat").read().rpartition(")")[2][1] != "Z":
+            time.sleep(0.05)
+    tracker.track("three")
+    tracker.track("four")
+    assert workers() == 1, workers()
+    while os.listdir(os.path.expanduser("~/.toolbox/usage/outbox/posthog")) != [".fill"]:
+        time.sleep(0.05)
+    """
+    before = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    host(toolbox, tmp_path, source, *before, events=4)
+    toolbox.lease().unlink(missing_ok=True)
+    toolbox.run("ok", "five")
+    toolbox.settle()
+    assert ["one", "two", "three", "four", "five"] == toolbox.counted()
+
+
+@pytest.mark.fault("processes", "fork after the tracker was made", "os.fork in the host")
+def test_a_forked_host_records_each_event_once(toolbox: Machine, tmp_path: Path) -> None:
+    source = """
+    tracker.track("before")
+    child = os.fork()
+    if child == 0:
+        tracker.track("child")
+        os._exit(0)
+    tracker.track("parent")
+    os.waitpid(child, 0)
+    """
+    host(toolbox, tmp_path, source, events=3)
+    toolbox.settle()
+    assert ["before", "child", "parent"] == sorted(toolbox.names())
+    assert 1 == len({event["distinct_id"] for event in toolbox.captures()})
+
+
+@pytest.mark.fault("processes", "sixteen threads record at once", "threading in the host")
+def test_threads_record_each_event_once(toolbox: Machine, tmp_path: Path) -> None:
+    source = """
+    import threading
+    record = tracker.track
+    threads = [
+        threading.Thread(target=lambda n=n: [record(f"{n}.{i}") for i in range(10)])
+        for n in range(16)
+    ]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    """
+    host(toolbox, tmp_path, source, events=160)
+    toolbox.settle()
+    assert sorted(f"{n}.{i}" for n in range(16) for i in range(10)) == sorted(toolbox.names())
+
+
+@pytest.mark.fault("processes", "multiprocessing by {method}", "a pool of two, four events")
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_pool_records_each_event_once(toolbox: Machine, tmp_path: Path, method: str) -> None:
+    (tmp_path / "work.py").write_text(
+        "import ast, os\nfrom usage_core import Tracker\n"
+        "tracker = Tracker('toolbox', **{'version': '1', 'transport': 'posthog',"
+        " **ast.literal_eval(os.environ['TOOLBOX'])})\n"
+        "def work(n):\n    tracker.track(f'task.{n}')\n"
+    )
+    toolbox.environ["PYTHONPATH"] = str(tmp_path)
+    script = tmp_path / "pool.py"
+    script.write_text(
+        "import multiprocessing, work\n"
+        "if __name__ == '__main__':\n"
+        "    print('before', flush=True)\n"
+        f"    with multiprocessing.get_context({method!r}).Pool(2) as pool:\n"
+        "        pool.map(work.work, range(4))\n"
+        "    print('after')\n"
+    )
+    saw(("burst", "4"), ran(toolbox, sys.executable, str(script)))
+    toolbox.settle()
+    assert [f"task.{n}" for n in range(4)] == sorted(toolbox.names())
+    assert 1 == len({event["distinct_id"] for event in toolbox.captures()})
+
+
+@pytest.mark.fault("processes", "a host of 500 MiB", "a filled bytearray; every fork is refused")
+def test_a_large_host_is_not_forked(toolbox: Machine, tmp_path: Path) -> None:
+    source = """
+    large = bytearray(500 << 20)
+    large[::4096] = b"x" * len(large[::4096])
+    def watch(event, _):
+        assert event not in ("os.fork", "os.forkpty", "subprocess.Popen"), event
+    sys.addaudithook(watch)
+    tracker.track("one")
+    assert workers() == 1
+    """
+    host(toolbox, tmp_path, source, events=1)
+    toolbox.settle()
+    assert ["one"] == toolbox.names()
+
+
+@pytest.mark.fault("processes", "logout while an earlier command is in flight", "the auth API hangs")
+def test_a_logout_is_final_whatever_was_in_flight(toolbox: Machine) -> None:
+    toolbox.write_credentials("key-of-alice")
+    toolbox.run("login")
+    toolbox.settle()
+    toolbox.kill_worker()
+    toolbox.collector.behave(hang())
+    for words in (("ok", "in flight"), ("logout",), ("ok", "after")):
+        if words == ("ok", "after"):
+            toolbox.credentials.unlink()
+        toolbox.run(*words)
+    toolbox.wait_for_failure()
+    toolbox.collector.behave(answer())
+    toolbox.end_pause()
+    toolbox.run("ok", "last")
+    toolbox.settle()
+    wait_until(lambda: toolbox.worker() is None)
+
+    who = {e["properties"]["command_name"]: e["distinct_id"] for e in toolbox.captures()}
+    assert {"alice"} == {who[name] for name in ("login", "in flight", "logout")}
+    assert toolbox.identity()["anon_id"] == who["after"] == who["last"]
+    assert toolbox.identity()["linked_principal_id"] is None
+
+
+@pytest.mark.fault("processes", "a second login without a logout", "other credentials, then `login`")
+def test_a_second_login_is_somebody_else(toolbox: Machine) -> None:
+    toolbox.write_credentials("key-of-alice")
+    toolbox.run("login")
+    first = toolbox.identity()["anon_id"]
+    toolbox.write_credentials("key-of-bob")
+    toolbox.run("login")
+    toolbox.run("ok", "one")
+    toolbox.settle()
+    wait_until(lambda: toolbox.worker() is None)
+    assert ["alice", "bob", "bob"] == [event["distinct_id"] for event in toolbox.captures()]
+    assert first != toolbox.identity()["anon_id"]

@@ -18,7 +18,7 @@ from posthog_model import Backend, PostHog
 from test_crashes import MEMORY
 from usage_core import Message, Unavailable
 from usage_posthog import _wire
-from workbench import THOROUGH, Workbench, in_process, note
+from workbench import MORE, Workbench, in_process, note
 
 SECOND = 10**9
 DAY = 24 * 3600 * SECOND
@@ -110,7 +110,7 @@ def identity_of(messages: Sequence[Message]) -> list[tuple[str, str, str]]:
     return sorted((m.uuid, m.distinct_id, getattr(m, "previous_id", "")) for m in messages)
 
 
-@settings(max_examples=100 * THOROUGH, deadline=None)
+@settings(max_examples=100 * MORE, deadline=None)
 @given(story=moves, at_once=st.booleans(), away=st.booleans())
 def test_a_clock_that_steps_joins_nobody(story: list[Move], at_once: bool, away: bool) -> None:
     """8. Never property 1, at PostHog, whatever the order and however long the wait."""
@@ -130,7 +130,7 @@ def test_a_clock_that_steps_joins_nobody(story: list[Move], at_once: bool, away:
                     assert persons.get(posthog.person_at_query(stored)) in (owner, None)
 
 
-@settings(max_examples=100 * THOROUGH, deadline=None)
+@settings(max_examples=100 * MORE, deadline=None)
 @given(story=moves, at_once=st.booleans(), away=st.booleans())
 def test_a_clock_that_steps_loses_nothing_of_the_last_month(
     story: list[Move], at_once: bool, away: bool
@@ -143,7 +143,7 @@ def test_a_clock_that_steps_loses_nothing_of_the_last_month(
         assert set(life.owners) <= set(uuids)
 
 
-@settings(max_examples=60 * THOROUGH, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(story=moves)
 def test_a_clock_that_steps_changes_nothing_while_workers_keep_up(story: list[Move]) -> None:
     """8. What is folded is folded: only facts that wait together can change places."""

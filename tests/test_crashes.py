@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from cli import Toolbox, wait_until
 from usage_core import Message, Rejected, Unavailable
-from usage_core._identity.state import Identity
-from usage_core._recording.spool import LARGEST
+from usage_core._identity.state import Identity, Linked
+from usage_core._recording.spool import LARGEST, ROOM
 from usage_core.testing import LocalServer
 from usage_core.testing.behaviour import answer, hang, slow
-from workbench import THOROUGH, Disk, Note, Workbench, in_process, note
+from workbench import MORE, Disk, Note, Workbench, in_process, note
 
 
 @attrs.frozen
@@ -142,7 +142,7 @@ def test_a_worker_that_dies_at_any_operation_changes_nothing(story: Story, torn:
     assert total > 10 * facts
 
 
-@settings(max_examples=60 * THOROUGH, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(
     story=st.sampled_from(list(STORIES.values())),
     deaths=st.lists(st.integers(1, 25), min_size=2, max_size=8),
@@ -159,12 +159,12 @@ def test_an_operation_that_fails_once_changes_nothing(story: Story) -> None:
     """4. and 5., when a disk is full, broken or forbidden at any one operation, reads included."""
     expected = tell(story)
     for moment in range(1, operations(story, counts_reads=True) + 1):
-        for error in ERRORS if THOROUGH > 1 else (ERRORS[moment % 3],):
+        for error in ERRORS if MORE > 1 else (ERRORS[moment % 3],):
             disk = Disk("", fails_at=moment, fails_with=error, counts_reads=True)
             assert expected == tell(story, disk), f"{error} at {moment}: {disk.log[moment - 1]}"
 
 
-@settings(max_examples=60 * THOROUGH, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(
     story=st.sampled_from(list(STORIES.values())),
     moment=st.integers(1, 150),
@@ -184,7 +184,7 @@ def test_a_disk_that_fails_for_a_while_changes_nothing(
 REPLIES = st.lists(st.sampled_from(["accepts", "is away", "loses the reply"]), max_size=12)
 
 
-@settings(max_examples=40 * THOROUGH, deadline=None)
+@settings(max_examples=40 * MORE, deadline=None)
 @given(
     story=st.sampled_from(list(STORIES.values())),
     replies=REPLIES,
@@ -278,6 +278,47 @@ def test_a_record_in_hand_when_three_workers_died_is_set_aside(
     assert (deaths == 3) == (tmp_path / "usage" / "aside").exists()
 
 
+def test_an_answer_outlives_the_worker_that_asked(tmp_path: Path) -> None:
+    """4. and 1.: what was acted on once is not asked again, when the answer would be another."""
+    for number in range(1, 40):
+        bench = Workbench(tmp_path / str(number), {"a": "A"})
+        bench.put(note(1, "command"))
+        bench.work()
+        bench.put(note(2, "command", "a"))
+        bench.disk.dies_at = bench.disk.count + number
+        bench.work()
+        bench.disk.dies_at = 0
+        bench.answers = {"b": "B"}
+        bench.put(note(3, "login", "b"))
+        bench.work_to_the_end()
+
+        owners: dict[object, set[object]] = {}
+        for one in bench.delivered():
+            if one["kind"] == "alias":
+                owners.setdefault(one["previous_id"], set()).add(one["distinct_id"])
+        assert all(len(people) == 1 for people in owners.values())
+
+
+def test_a_full_journal_takes_what_changes_the_identity_and_a_worker_makes_room(
+    tmp_path: Path,
+) -> None:
+    """The bound of 5.: the newest commands are refused, a login never."""
+    bench = Workbench(tmp_path, {"a": "A"})
+    journal = bench.folder.journal
+    for number in range(1, ROOM + 1):
+        one = note(number, "command")
+        assert journal.put(one.name, one.text)
+    one, login = note(ROOM + 1, "command"), note(ROOM + 2, "login", "a")
+    assert not journal.put(one.name, one.text)
+    assert journal.put(login.name, login.text, always=True)
+    bench.stamp = "a"
+    bench.work_to_the_end()
+
+    assert ROOM == sum(message["kind"] == "capture" for message in bench.delivered())
+    assert isinstance(bench.identity, Linked)
+    assert journal.put(one.name, one.text)
+
+
 def test_a_fact_as_large_as_a_command_can_write_leaves_as_a_message() -> None:
     """5. The worker adds to a fact what it knows, and the record is still none too long."""
     for size in (1, 20_000, 27_000, 28_000, 31_000, 32_000, 100_000):
@@ -324,3 +365,11 @@ def test_real_workers_killed_around_their_requests_lose_nothing(
     assert {"alice"} == {event["distinct_id"] for event in counted}
     links = {e["uuid"] for e in toolbox.collector.events if e["event"] == "$identify"}
     assert 1 == len(links)
+
+
+def test_a_worker_that_leaves_takes_its_lease_along(toolbox: Toolbox) -> None:
+    """Where nobody can see whether a process lives, a lease left behind would hold up the next."""
+    toolbox.run("ok", "one")
+    toolbox.settle()
+    wait_until(lambda: toolbox.worker() is None, "the worker lives on")
+    assert not (toolbox.state / "usage" / "lease").exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, permutations, product
+from pathlib import Path
 from uuid import UUID
 
 import attrs
@@ -14,6 +16,7 @@ import pytest
 from usage_core import Alias, Capture, Message
 from usage_core._identity.lifecycle import Fact, Kind, must_ask, step
 from usage_core._identity.state import Anonymous, Identity, Linked
+from usage_core._identity.store import IdentityStore
 from usage_core._identity.waterfall import Waterfall
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -148,6 +151,20 @@ def test_a_logout_that_was_applied_before_a_crash_does_nothing() -> None:
     logout = fact(1, "logout", "s")
     after, _ = step(A_S, logout, None)
     assert (after, ()) == step(after, logout, None)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [anonymous(), anonymous(ANON, "t"), linked(ANON, "A", None), linked(ANON, "A", "s", "x", "y")],
+    ids=str,
+)
+def test_an_identity_outlives_the_process(identity: Identity, tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    path.write_text(f'{{"anon_id": "{FIRST}", "linked_principal_id": null, "theirs": 1}}')
+    IdentityStore(str(path)).write(identity)
+
+    assert identity == IdentityStore(str(path)).read()
+    assert 1 == json.loads(path.read_text())["theirs"]
 
 
 def test_an_alias_has_a_uuid_of_its_own_and_of_its_moment() -> None:

@@ -30,7 +30,7 @@ from usage_core._identity.state import Identity
 from usage_core.testing.lifecycle import FIRST, NOON, LifecycleMachine, happens
 from usage_posthog import PostHogTransport, _wire
 from usage_posthog.collector import Collector
-from workbench import THOROUGH, Workbench, in_process
+from workbench import MORE, THOROUGH, Workbench, in_process
 
 STEPS = 30
 
@@ -261,7 +261,7 @@ def run(machine: type[PostHogMachine], examples: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples * THOROUGH,
+            max_examples=examples,
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -274,7 +274,7 @@ def run(machine: type[PostHogMachine], examples: int) -> None:
 
 def test_nobody_is_taken_for_anybody_else() -> None:
     """1., 2., 3. and 7., with the pure rules: as fast as a thousand steps a second."""
-    run(PostHogMachine, 80)
+    run(PostHogMachine, 100 * THOROUGH)
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -282,4 +282,4 @@ def test_nobody_is_taken_for_anybody_else_by_the_real_worker(link: str, tmp_path
     """1., 2., 3. and 7., with real files, the real worker and requests to a collector."""
     with in_process(threads=True), Collector() as collector:
         where = {"link": link, "listening": collector, "root": tmp_path, "steps": 0}
-        run(type("RealMachineWith" + link.title(), (RealMachine,), where), 10)
+        run(type("RealMachineWith" + link.title(), (RealMachine,), where), 10 * MORE)

@@ -36,7 +36,10 @@ from usage_core._recording.state import StateFolder
 __all__ = ["Death", "Disk", "Note", "Workbench", "in_process", "note"]
 
 THOROUGH = int(os.environ.get("THOROUGH", "1"))
-"""How many times as much is tried as in the session `tests`."""
+"""How many times as many stories are told as in the session `tests`, where each is cheap."""
+
+MORE = max(1, THOROUGH // 5)
+"""The same, where a story takes a worker with real files."""
 
 RESOLVER = "workbench_resolver"
 

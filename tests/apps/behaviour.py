@@ -23,6 +23,11 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def paper(size: str) -> str:
+    """Convert an option's value, in a way that no parser expects."""
+    raise LookupError(f"no such paper: {size}")
+
+
 def log_in() -> None:
     credentials().write_text("cloud: {api: {key: key-of-alice}}\n")
     say("Welcome.")
@@ -105,3 +110,10 @@ def make_tracker() -> Tracker | None:
         credentials=credentials(),
         whoami=os.environ.get("WHOAMI"),
     )
+
+
+def instrument(app: object, tracker: Tracker | None = None) -> None:
+    """Have *app* recorded, unless this is the app as it would be without."""
+    tracker = tracker or make_tracker()
+    if tracker:
+        tracker.instrument(app, login="login", logout="logout", options="values")

@@ -23,7 +23,8 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--count", type=int, default=1)
     run.add_argument("--format", choices=["json", "table"], default="table")
     run.add_argument("--name", default="")
-    run.add_argument("--dry-run", "-n", action="store_true")
+    run.add_argument("--dry-run", action="store_true")
+    run.add_argument("--paper", type=behaviour.paper)
     run.set_defaults(do=lambda given: behaviour.run(given.way, given.count))
     return parser
 
@@ -33,8 +34,7 @@ tracker = behaviour.make_tracker()
 
 def main() -> int | None:
     parser = make_parser()
-    if tracker:
-        tracker.instrument(parser, login="login", logout="logout", options="values")
+    behaviour.instrument(parser, tracker)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 

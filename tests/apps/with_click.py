@@ -42,6 +42,7 @@ def toolkit() -> click.Group:
     @click.option("--format", type=click.Choice(["json", "table"]), default="table")
     @click.option("--name", default="")
     @click.option("--dry-run", is_flag=True)
+    @click.option("--paper", callback=lambda _, __, size: size and behaviour.paper(size))
     @click.pass_context
     def run(ctx: click.Context, /, way: str, count: int, **_: object) -> None:
         """Run a toolkit."""
@@ -57,8 +58,7 @@ def toolkit() -> click.Group:
     return group
 
 
-if tracker := behaviour.make_tracker():
-    tracker.instrument(app, login="login", logout="logout", options="values")
+behaviour.instrument(app)
 
 if __name__ == "__main__":
     app()

@@ -17,10 +17,7 @@ class Format(StrEnum):
 
 
 app = typer.Typer(help="An app in three commands.")
-if tracker := behaviour.make_tracker():
-    tracker.instrument(
-        app, login="login", logout="logout", options="values"
-    )  # before there is any command
+behaviour.instrument(app)  # before there is any command
 toolkit = typer.Typer(help="Toolkits.")
 app.add_typer(toolkit, name="toolkit")
 
@@ -63,6 +60,7 @@ def run(
     format: Format = Format.table,  # noqa: A002  # it names the option
     name: str = "",
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    paper: Annotated[str, typer.Option(callback=lambda size: size and behaviour.paper(size))] = "",
 ) -> None:
     """Run a toolkit."""
     if code := behaviour.run(str(way.value), count):

@@ -49,3 +49,9 @@ def _noting(status: Any = None, /) -> Any:
     except BaseException as error:
         hide(error)
         raise
+
+
+# A thread that is to call it is named after it.
+_noting.__name__ = _noting.__qualname__ = "exit"
+_noting.__module__ = "sys"
+_noting.__doc__ = sys.exit.__doc__

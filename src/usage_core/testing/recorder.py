@@ -19,6 +19,7 @@ from usage_core._recording import fact
 from usage_core._recording.consent import Decision
 from usage_core._recording.recorder import Recorder
 from usage_core._tracker import Tracker
+from usage_core.adapters import finish
 
 __all__ = ["UsageRecorder", "assert_documented", "assert_silent", "recording"]
 
@@ -36,7 +37,8 @@ class UsageRecorder:
 
     @property
     def events(self) -> list[Capture]:
-        """The events, without the links."""
+        """The events, without the links; the runs of argparse apps that are still open end here."""
+        finish()
         return [message for message in self.messages if isinstance(message, Capture)]
 
     @property

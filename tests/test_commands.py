@@ -141,13 +141,17 @@ def test_disable_waits_for_a_request_under_way_which_is_the_last(
         gate.wait_for(lambda: len(gate.requests) == 1)
         machine.do("two")
         disabling = subprocess.Popen(
-            machine.command("usage", "disable"), env=machine.full_environment()
+            machine.command("usage", "disable"),
+            env=machine.full_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
         )
         wait_until(machine.consent.exists)
-        assert disabling.poll() is None
-
         gate.opened.set()
-        assert 0 == disabling.wait(30)
+        said, _ = disabling.communicate(timeout=30)
+
+        assert "Nothing is recorded" in said
+        assert "in hand" not in said
 
         assert [] == machine.records()
         wait_until(lambda: machine.worker() is None)
@@ -267,10 +271,10 @@ def test_show_has_a_message_that_was_sent_twice_once(machine: Machine) -> None:
 
 
 def test_nothing_that_is_shown_can_steer_the_terminal(machine: Machine) -> None:
-    machine.do("\x1b]0;owned\x07")
+    machine.do("\x1b]0;owned\x07 \x9b31m \u202e")
     machine.settle()
 
-    assert not set("\x1b\x07") & set(machine.usage("show"))
+    assert not set("\x1b\x07\x9b\u202e") & set(machine.usage("show"))
 
 
 def test_preview_names_every_property_that_is_ever_sent(machine: Machine) -> None:

@@ -162,6 +162,23 @@ def reliability(session: nox.Session) -> None:
 
 
 @nox.session
+def properties(session: nox.Session) -> None:
+    """The properties of the identity at length: 100,000 steps, 100 crowds; prints the counts."""
+    install(session, "test")
+    names = ("lifecycle", "lifecycle_machine", "crashes", "clock", "crowd")
+    files = [f"tests/test_{name}.py" for name in names]
+    command = ["python", "-m", "pytest", "-s", *files, *session.posargs]
+    session.run(*command, env={"THOROUGH": "40"})
+
+
+@nox.session
+def mutations(session: nox.Session) -> None:
+    """Break the core in one line at a time: the tests notice each; words pick faults by name."""
+    install(session, "test")
+    session.run("python", "tests/mutations/run.py", *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """All tests, and the lines and branches that they leave out, worker processes included."""
     install(session, "test", "coverage")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, permutations, product
@@ -352,3 +353,12 @@ def test_a_logout_that_comes_too_early_is_the_longest_that_a_wrong_order_lasts()
         who for _, who in counted(story, [logout, login, *rest])
     ]
     assert ["A", "A", None, None, None, None] == [who for _, who in counted(story)]
+
+
+def test_the_page_on_identity_names_tests_that_exist() -> None:
+    here = Path(__file__).parent
+    page = (here.parent / "docs" / "identity.md").read_text()
+    code = "".join(path.read_text() for path in here.glob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 20
+    assert not {name for name in named if f"def {name}(" not in code}

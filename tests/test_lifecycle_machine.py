@@ -26,7 +26,7 @@ from test_lifecycle import fact
 from usage_core import Message, Transport
 from usage_core._delivery.records import load_fact
 from usage_core._identity.lifecycle import Fact, must_ask, step
-from usage_core._identity.state import Identity
+from usage_core._identity.state import Identity, Linked
 from usage_core.testing.lifecycle import FIRST, NOON, LifecycleMachine, happens
 from usage_posthog import PostHogTransport, _wire
 from usage_posthog.collector import Collector
@@ -257,18 +257,17 @@ class RealMachine(PostHogMachine):
         return RealComputer(self)
 
 
+SETTINGS = settings(
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    report_multiple_bugs=False,
+)
+
+
 def run(machine: type[PostHogMachine], examples: int) -> None:
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-            report_multiple_bugs=False,
-        ),
-    )
+    run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=examples))
     print(f"{machine.steps} steps of {machine.__name__}")  # noqa: T201  # how thorough it was
 
 
@@ -283,3 +282,38 @@ def test_nobody_is_taken_for_anybody_else_by_the_real_worker(link: str, tmp_path
     with in_process(threads=True), Collector() as collector:
         where = {"link": link, "listening": collector, "root": tmp_path, "steps": 0}
         run(type("RealMachineWith" + link.title(), (RealMachine,), where), 10 * MORE)
+
+
+def story_of(machine: type[LifecycleMachine]) -> list[str]:
+    """The shortest story that *machine* fails on, as Hypothesis prints it."""
+    with pytest.raises(AssertionError) as failed:
+        run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=300))
+    notes: list[str] = getattr(failed.value, "__notes__", [])
+    return [line for line in "\n".join(notes).splitlines() if line.startswith("state.")]
+
+
+def test_a_broken_rule_is_told_as_a_short_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the row "someone else" broken: A logs in, B logs in, and nothing more."""
+
+    def without_rotation(
+        identity: Identity | None, fact: Fact, principal: str | None
+    ) -> tuple[Identity, tuple[Message, ...]]:
+        if isinstance(identity, Linked):
+            fact = attrs.evolve(fact, fresh=(identity.anon_id, fact.fresh[1]))
+        return step(identity, fact, principal)
+
+    monkeypatch.setattr("usage_core.testing.lifecycle.step", without_rotation)
+    story = story_of(LifecycleMachine)
+    assert ["state.login(person='A')", "state.login(person='B')"] == story[:-1]
+
+
+def test_a_resolver_that_takes_one_person_for_another_is_found() -> None:
+    class Careless(LifecycleMachine):
+        def resolve(self, owner: str | None) -> str | None:
+            return owner and "A"
+
+    assert ["state.login(person='B')"] == story_of(Careless)[:-1]
+
+
+def test_a_transport_that_says_nothing_is_not_blamed() -> None:
+    run_state_machine_as_test(LifecycleMachine, settings=settings(SETTINGS, max_examples=30))

@@ -152,7 +152,7 @@ class LifecycleMachine(RuleBasedStateMachine):
 
     Run your own part under it: override `make_transport` for a transport, `resolve` for what
     answers `usage_principal`, `make_computer` for another worker. Then, in a test module,
-    `TestMine = MyMachine.TestCase`; use `deadline=None`, for the first `send` imports much.
+    `TestMine = MyMachine.TestCase`.
     """
 
     def __init__(self) -> None:

@@ -1,0 +1,337 @@
+"""Faults of one line each that the tests must notice: where, what becomes of what, who notices."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["MUTATIONS", "Mutation"]
+
+
+@attrs.frozen
+class Mutation:
+    """A fault: in *file* of `src/usage_core`, *old* (found once) becomes *new*.
+
+    *tests* are the arguments of pytest that are known to fail then, the quickest first.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+RULES = "tests/test_lifecycle.py"
+MACHINE = "tests/test_lifecycle_machine.py"
+CRASHES = "tests/test_crashes.py"
+CLOCK = "tests/test_clock.py"
+LOSSLESS = "tests/test_lossless.py"
+
+LIFECYCLE = "_identity/lifecycle.py"
+WATERFALL = "_identity/waterfall.py"
+STORE = "_identity/store.py"
+FOLDING = "_delivery/folding.py"
+DELIVERY = "_delivery/delivery.py"
+WORKPLACE = "_delivery/workplace.py"
+IN_HAND = "_delivery/in_hand.py"
+PROCESS = "_delivery/process.py"
+WORKER = "_delivery/worker.py"
+SPOOL = "_recording/spool.py"
+FILES = "_recording/files.py"
+LEASE = "_recording/lease.py"
+
+MUTATIONS = (
+    Mutation(
+        "a logout does not rotate",
+        LIFECYCLE,
+        "known = Anonymous(fact.fresh[1])",
+        "known = Anonymous(known.anon_id)",
+        (RULES,),
+    ),
+    Mutation(
+        "someone else takes over the anonymous id",
+        LIFECYCLE,
+        "return Linked(fact.fresh[0], principal, fact.credential)",
+        "return Linked(identity.anon_id, principal, fact.credential)",
+        (RULES,),
+    ),
+    Mutation(
+        "who cannot be named stays linked",
+        LIFECYCLE,
+        "return identity if same else Anonymous(fact.fresh[0], fact.credential)",
+        "return identity",
+        (RULES,),
+    ),
+    Mutation(
+        "an id used under unnamed credentials is linked to anybody",
+        LIFECYCLE,
+        "mine = unnamed is None or unnamed == fact.credential",
+        "mine = True",
+        (RULES,),
+    ),
+    Mutation(
+        "unnamed credentials are not remembered",
+        LIFECYCLE,
+        "return Anonymous(anon_id if mine else fact.fresh[0], fact.credential)",
+        "return Anonymous(anon_id if mine else fact.fresh[0])",
+        (RULES,),
+    ),
+    Mutation(
+        "the alias comes after the event",
+        LIFECYCLE,
+        "messages.append(_capture(known, fact))",
+        "messages.insert(0, _capture(known, fact))",
+        (RULES,),
+    ),
+    Mutation(
+        "a transport is told of a link again and again",
+        LIFECYCLE,
+        "told=known.told | {fact.transport}",
+        "told=known.told",
+        (RULES,),
+    ),
+    Mutation(
+        "an alias has the uuid of its event",
+        LIFECYCLE,
+        'uuid = derived_uuid7(fact.id, "alias")',
+        "uuid = fact.id",
+        (RULES,),
+    ),
+    Mutation(
+        "a logout is applied twice after a crash",
+        LIFECYCLE,
+        'if fact.kind == "logout" and identity is not None and identity.anon_id in fact.fresh:',
+        "if False:",
+        (RULES,),
+    ),
+    Mutation(
+        "a refreshed token makes someone new",
+        LIFECYCLE,
+        "if principal == known:",
+        "if False:",
+        (RULES,),
+    ),
+    Mutation(
+        "a linked identity asks",
+        WATERFALL,
+        "if not must_ask(identity, fact):",
+        "if False:",
+        (RULES,),
+    ),
+    Mutation(
+        "the same stamp is asked about again",
+        WATERFALL,
+        "if fact.credential not in self._answers:",
+        "if True:",
+        (RULES,),
+    ),
+    Mutation(
+        "what is there now is asked about what was there then",
+        WATERFALL,
+        "return self.stamp_now is None or self.stamp_now() == stamp",
+        "return True",
+        (MACHINE,),
+    ),
+    Mutation(
+        "an answer that cannot name a person is believed",
+        WATERFALL,
+        "if not is_principal(answer) or not self._is_current(fact.credential):",
+        "if not self._is_current(fact.credential):",
+        (RULES,),
+    ),
+    Mutation(
+        "the store forgets who was told",
+        STORE,
+        '"told": sorted(told),',
+        '"told": [],',
+        (RULES,),
+    ),
+    Mutation(
+        "the store forgets unnamed credentials",
+        STORE,
+        '"linked_principal_id": None,\n                    "credential": credential,',
+        '"linked_principal_id": None,\n                    "credential": None,',
+        (RULES,),
+    ),
+    Mutation(
+        "the store drops what other programs wrote",
+        STORE,
+        "{**kept, **ours}",
+        "ours",
+        (RULES,),
+    ),
+    Mutation(
+        "the fact is removed before its messages are written",
+        FOLDING,
+        "outbox = self.place.folder.outbox(fact.transport)",
+        "outbox = self.place.folder.outbox(fact.transport); self.place.folder.journal.remove(name)",
+        (CRASHES,),
+    ),
+    Mutation(
+        "the identity is written before the messages",
+        FOLDING,
+        "outbox = self.place.folder.outbox(fact.transport)",
+        "outbox = self.place.folder.outbox(fact.transport); self._store.write(after)",
+        (CRASHES,),
+    ),
+    Mutation(
+        "the identity is not written",
+        FOLDING,
+        "if after != before:",
+        "if False:",
+        (CRASHES,),
+    ),
+    Mutation(
+        "an answer is acted on before it is written down",
+        FOLDING,
+        "files.write(path, records.with_principal(data, principal), sync=True)",
+        "pass",
+        (f"{CRASHES}::test_an_answer_outlives_the_worker_that_asked",),
+    ),
+    Mutation(
+        "nobody knows which record a plug-in died of",
+        FOLDING,
+        "with self.place.in_hand.hold(self._asking, self._asking):",
+        "if True:",
+        (f"{CRASHES}::test_a_record_in_hand_when_three_workers_died_is_set_aside",),
+    ),
+    Mutation(
+        "a deadly fact is tried for ever",
+        FOLDING,
+        "if self.place.in_hand.deaths(name) >= DEADLY:",
+        "if False:",
+        (f"{CRASHES}::test_a_record_in_hand_when_three_workers_died_is_set_aside",),
+    ),
+    Mutation(
+        "a message that is too long kills the worker",
+        FOLDING,
+        "if isinstance(message, Capture) and len(text) > LARGEST:",
+        "if False:",
+        (f"{CRASHES}::test_a_fact_that_another_program_made_too_large_loses_its_properties_alone",),
+    ),
+    Mutation(
+        "messages leave while their fact can still be folded again",
+        DELIVERY,
+        'if name.rsplit("-", 2)[0] in unfolded:',
+        "if False:",
+        (CRASHES,),
+    ),
+    Mutation(
+        "an alias leaves together with what is behind it",
+        DELIVERY,
+        "if deaths or isinstance(message, Alias) or len(batch) == BATCH:",
+        "if deaths or len(batch) == BATCH:",
+        (MACHINE,),
+    ),
+    Mutation(
+        "messages are removed before they are sent",
+        DELIVERY,
+        "names = list(batch)",
+        "names = list(batch); [self.outbox.remove(name) for name in names]",
+        (CRASHES,),
+    ),
+    Mutation(
+        "messages are not removed after they were sent",
+        DELIVERY,
+        "            self.outbox.remove(name)\n        if arrived:",
+        "            pass\n        if arrived:",
+        (f"{CRASHES}::test_nothing_leaves_once_it_is_switched_off", CRASHES),
+    ),
+    Mutation(
+        "an error that a transport did not translate counts as delivered",
+        DELIVERY,
+        "raise Unavailable(repr(error)) from error",
+        "return None",
+        (CRASHES,),
+    ),
+    Mutation(
+        "a deadly message is tried for ever",
+        DELIVERY,
+        "if deaths >= DEADLY:",
+        "if False:",
+        (f"{CRASHES}::test_a_record_in_hand_when_three_workers_died_is_set_aside",),
+    ),
+    Mutation(
+        "nobody knows which message a transport died of",
+        DELIVERY,
+        "with self.place.in_hand.hold(names[0], names[-1]):",
+        "if True:",
+        (f"{CRASHES}::test_a_record_in_hand_when_three_workers_died_is_set_aside",),
+    ),
+    Mutation(
+        "deaths are not counted",
+        IN_HAND,
+        "self.deaths(first) + 1",
+        "self.deaths(first) or 1",
+        (f"{CRASHES}::test_a_record_in_hand_when_three_workers_died_is_set_aside",),
+    ),
+    Mutation(
+        "a worker does not look whether it may",
+        WORKPLACE,
+        "if not decision.allowed:",
+        "if False:",
+        (f"{CRASHES}::test_nothing_leaves_once_it_is_switched_off",),
+    ),
+    Mutation(
+        "the lease is never lifted",
+        PROCESS,
+        "            folder.lease.lift()\n        # What",
+        "            pass\n        # What",
+        (f"{CRASHES}::test_a_worker_that_leaves_takes_its_lease_along",),
+    ),
+    Mutation(
+        "a dead worker holds the lease",
+        LEASE,
+        "now < end <= now + LONGEST and self._holder_lives()",
+        "now < end <= now + LONGEST",
+        (f"{CRASHES}::test_real_workers_killed_around_their_requests_lose_nothing",),
+    ),
+    Mutation(
+        "a lease from before the clock was set back stands",
+        LEASE,
+        "now < end <= now + LONGEST and",
+        "now < end and",
+        (f"{LOSSLESS}::test_a_lease_from_a_clock_that_was_set_back_counts_as_none",),
+    ),
+    Mutation(
+        "a spool is full for ever",
+        WORKER,
+        "spool.recount()",
+        "pass",
+        (
+            f"{CRASHES}::test_a_full_journal_takes_what_changes_the_identity_and_a_worker_makes_room",
+        ),
+    ),
+    Mutation(
+        "a spool has no order",
+        SPOOL,
+        "return sorted(name[:-5]",
+        "return list(name[:-5]",
+        (CLOCK,),
+    ),
+    Mutation(
+        "a full spool refuses a login",
+        SPOOL,
+        "if taken + units > ROOM and not always:",
+        "if taken + units > ROOM:",
+        (
+            f"{CRASHES}::test_a_full_journal_takes_what_changes_the_identity_and_a_worker_makes_room",
+        ),
+    ),
+    Mutation(
+        "a spool is never full",
+        SPOOL,
+        "if taken + units > ROOM and not always:",
+        "if False:",
+        (
+            f"{CRASHES}::test_a_full_journal_takes_what_changes_the_identity_and_a_worker_makes_room",
+        ),
+    ),
+    Mutation(
+        "a file can be seen half written",
+        FILES,
+        'passing = os.path.join(folder, f".{name}.{os.getpid()}.tmp")',
+        "passing = path",
+        (CRASHES,),
+    ),
+)

@@ -61,6 +61,7 @@ def test_files_are_in_the_home_or_where_work_dir_says(
         ("127.0.0.1", "http://127.0.0.1"),
         ("[::1]:8080", "http://[::1]:8080"),
         ("localhost.example", "https://localhost.example"),
+        ("[", "https://["),
     ],
 )
 def test_hosts_can_be_replaced(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:

@@ -189,13 +189,14 @@ def test_the_right_state_beside_a_wrong_one_is_forged(arcade: Arcade, waiting: W
         (b"POST /callback HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi", 405, "Only a GET can answer"),
         (b"HEAD /callback HTTP/1.1\r\n\r\n", 405, "no-store"),
         (b"GET /elsewhere HTTP/1.1\r\n\r\n", 404, "There is nothing at this address."),
+        (b"GET http://[ HTTP/1.1\r\n\r\n", 404, "There is nothing at this address."),
         (b"GET /callback?" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", 414, "was too large"),
         (b"GET /callback?" + b"x" * 900_000 + b" HTTP/1.1\r\n\r\n", 414, "was too large"),
         (b"GET /callback HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431, "was too large"),
         (b"POST /callback HTTP/1.1\r\n\r\n" + b"x" * 900_000, 405, "Only a GET can answer"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "Login failed"),
     ],
-    ids=["post", "head", "path", "target", "huge-target", "headers", "huge-body", "tls"],
+    ids=["post", "head", "path", "no-url", "target", "huge-target", "headers", "huge-body", "tls"],
 )
 def test_what_is_no_callback_is_answered_and_the_login_waits_on(
     arcade: Arcade, waiting: Waiting, request_: bytes, code: int, told: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from arcade_cli import pages
 from arcade_cli.errors import LoginError
 
 LONGEST_TARGET = 8 * 1024
-DRAINED = 1024 * 1024
 ENDED = pages.failure("This login has ended already."), 410
 TOO_LARGE = "The request was too large."
 # What the base class cannot take: its status, ours, and what the page says.
@@ -123,7 +121,6 @@ class _Handler(BaseHTTPRequestHandler):
             visit.page, visit.status = ENDED
         try:
             self._reply(visit.page, visit.status)
-            self._drain()
         finally:
             visit.gone.set()
 
@@ -137,11 +134,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-
-    def _drain(self) -> None:
-        """Read what is left of a large request: closed before, it would take the page along."""
-        self.connection.shutdown(socket.SHUT_WR)
-        self.connection.settimeout(0.5)
-        left = DRAINED
-        while left > 0 and (piece := self.rfile.read1(left)):
-            left -= len(piece)

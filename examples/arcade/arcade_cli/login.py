@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 import attrs
 
@@ -50,10 +50,10 @@ class Attempt:
         """
         if visit.problem:
             raise StrayCallbackError(visit.problem, visit.status)
-        target = urlsplit(visit.target)
-        if target.path != "/callback":
+        path, _, encoded = visit.target.partition("?")
+        if path != "/callback":
             raise StrayCallbackError("There is nothing at this address.", 404)
-        query = parse_qs(target.query)
+        query = parse_qs(encoded)
         state, code, error = (query.get(name, []) for name in ("state", "code", "error"))
         if len(state) != 1 or not hmac.compare_digest(state[0].encode(), self.state.encode()):
             raise StrayCallbackError("This answer does not belong to the login that waits.", 403)

@@ -6,7 +6,7 @@ The hosts and the port can be set in the environment, for an Arcade of one's own
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit
+import re
 
 from arcade_cli.errors import ArcadeError
 
@@ -58,5 +58,5 @@ def _url(host: str) -> str:
     """Make a URL of *host*: https, but for this very machine, or what it says itself."""
     if "://" in host:
         return host.rstrip("/")
-    local = urlsplit(f"//{host}").hostname in (LOCALHOST, "127.0.0.1", "::1")
+    local = re.fullmatch(rf"({LOCALHOST}|127\.0\.0\.1|\[::1\])(:[0-9]+)?", host)
     return f"{'http' if local else 'https'}://{host}"

@@ -62,7 +62,7 @@ class StateFolder:
 
     @property
     def notice(self) -> str:
-        """The notice that was last shown."""
+        """The notices that were shown, a line each."""
         return os.path.join(self.usage, "notice")
 
     @property

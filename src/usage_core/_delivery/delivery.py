@@ -107,9 +107,7 @@ class Delivery:
         refused = {message.uuid for message in lost}
         arrived = [message for message in leaving if message.uuid not in refused]
         if arrived:
-            Ledger(self.place.folder.ledger).add(
-                self.place.config.transport, arrived, datetime.now(UTC)
-            )
+            self._write_down(arrived)
             self.place.health = self.place.health.succeeded(now())
         for name in names:
             self.outbox.remove(name)
@@ -121,6 +119,13 @@ class Delivery:
             self.place.plugins.tell(
                 "usage_undeliverable", messages=list(lost), reason=rejected.reason
             )
+
+    def _write_down(self, arrived: list[Message]) -> None:
+        ledger = Ledger(self.place.folder.ledger)
+        try:
+            ledger.add(self.place.config.transport, arrived, datetime.now(UTC))
+        except OSError as error:  # it was accepted all the same, and must not be sent again
+            self.place.note("sent.jsonl", str(error))
 
     def _send(self, transport: Transport, leaving: list[Message]) -> Rejected | None:
         timeout = min(SENDING_SECONDS, self.place.left())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import cast
@@ -35,7 +36,8 @@ class Ledger:
             for message in messages
         )
         new = _last_lines(lines, LARGEST)
-        if self._size() + len(new) < LARGEST:
+        size = self._size()
+        if size is not None and size + len(new) < LARGEST:
             self._append(new)
         else:
             old = _last_lines(self._data(), min(LARGEST // 2, LARGEST - len(new)))
@@ -51,11 +53,13 @@ class Ledger:
             if isinstance(entry, dict):
                 yield cast(dict[str, object], entry)
 
-    def _size(self) -> int:
+    def _size(self) -> int | None:
+        """Return how long it is; None where there is none to be added to."""
         try:
-            return os.stat(self.path).st_size
+            found = os.lstat(self.path)
         except FileNotFoundError:
-            return 0
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def _data(self) -> bytes:
         try:
@@ -64,8 +68,8 @@ class Ledger:
             return b""
 
     def _append(self, lines: bytes) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        handle = os.open(self.path, flags, 0o600)
+        flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(self.path, flags)
         try:
             if os.lseek(handle, 0, os.SEEK_END):
                 os.lseek(handle, -1, os.SEEK_END)

@@ -46,13 +46,14 @@ class Machine(Toolbox):
         return [*self.around, sys.executable, str(TOOLBOX), *words]
 
     def worker(self) -> int | None:
-        """The worker that lives here, not a process of another namespace's number nor a zombie."""
+        """The worker that lives here, or is not reaped yet: no process of another's number."""
         process = super().worker()
         try:
             words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return None
-        return process if b"usage-worker" in words else None
+        return process if b"usage-worker" in words or state == "Z" else None
 
     def names_waiting(self) -> list[str]:
         return [path.name for path in self.records()]

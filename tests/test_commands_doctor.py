@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, TCPServer
 from typing import Any
 
 import pytest
@@ -198,11 +199,22 @@ def test_a_host_that_never_answers(machine: Machine) -> None:
     found(machine, "network", "problem")
 
 
-def test_a_host_that_speaks_no_tls(machine: Machine) -> None:
-    host = machine.collector.url.replace("http://", "https://")
-    machine.settings["options"] = {"api_key": "phc_x", "host": host}
+class NoTls(StreamRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.rfile.read()  # until the other end has seen enough
 
-    found(machine, "tls", "problem")
+
+def test_a_host_that_speaks_no_tls(machine: Machine) -> None:
+    with TCPServer(("127.0.0.1", 0), NoTls) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"https://127.0.0.1:{server.server_address[1]}"
+        machine.settings["options"] = {"api_key": "phc_x", "host": host}
+
+        assert "https" in found(machine, "tls", "problem")["advice"]
+
+        server.shutdown()
 
 
 def test_a_certificate_that_is_not_trusted(machine: Machine) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import requests
 from posthog import request
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from usage_core import Unavailable
 
@@ -40,7 +41,7 @@ def post(api_key: str, host: str, events: list[dict[str, object]], timeout: floa
     try:
         with _session() as session:
             _batch_post(session, api_key, host, events, timeout)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         raise Unavailable(f"{type(error).__name__}: {error}"[:300]) from error
     except client.APIError as error:
         raise Unavailable(str(error)[:300]) from error
@@ -73,9 +74,15 @@ def _session() -> requests.Session:
         session.mount(scheme, HTTPAdapter(max_retries=0))
     session.max_redirects = 0
     session.stream = True
+    session.auth = _as_it_is  # or requests adds the password that .netrc has for the host
+    session.headers["Accept-Encoding"] = "identity"  # what is packed small can be large
     session.verify = os.environ.get("SSL_CERT_FILE") or True
     session.hooks["response"].append(_judge)
     return session
+
+
+def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    return prepared
 
 
 def _judge(response: requests.Response, **_: object) -> None:
@@ -95,7 +102,7 @@ def _judge(response: requests.Response, **_: object) -> None:
 
 def _beginning(response: requests.Response) -> bytes:
     body = b""
-    for piece in response.iter_content(4096):
+    for piece in response.raw.stream(4096, decode_content=False):
         body += piece
         if len(body) > _MOST:
             break

@@ -46,17 +46,17 @@ class Health:
         return attrs.evolve(
             self,
             failures=min(self.failures + 1, _FAILURES),
-            last_error=reason[:_LONGEST],
+            last_error=_clean(reason),
             last_error_at=at,
         )
 
     def noted(self, at: str, about: str, text: str) -> Health:
         """Return it with one more note; the longest unheard of makes room."""
-        about = about[:_LONGEST]
+        about = _clean(about)
         count = self.notes[about].count + 1 if about in self.notes else 1
         others = {name: note for name, note in self.notes.items() if name != about}
         kept = dict(list(others.items())[-(_NOTES - 1) :])
-        return attrs.evolve(self, notes={**kept, about: Note(at, text[:_LONGEST], count)})
+        return attrs.evolve(self, notes={**kept, about: Note(at, _clean(text), count)})
 
 
 def load(path: str) -> Health:
@@ -81,6 +81,11 @@ def load(path: str) -> Health:
 def save(path: str, health: Health) -> None:
     """Replace what is written at *path*. Raises `OSError`."""
     files.write(path, json.dumps(attrs.asdict(health), indent=1).encode("ascii"))
+
+
+def _clean(text: str) -> str:
+    # Some of it is what a server said, and a terminal obeys more than letters.
+    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST])
 
 
 def _notes(found: dict[str, object]) -> dict[str, Note]:

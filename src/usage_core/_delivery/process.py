@@ -51,7 +51,7 @@ def main(found: Mapping[str, object]) -> NoReturn:
 
 def main_frozen() -> NoReturn:
     """Be the worker of a frozen app, which has the configuration on its standard input."""
-    main(json.load(sys.stdin))
+    main(json.load(sys.stdin.buffer))
 
 
 def drain_inline(found: Mapping[str, object]) -> None:

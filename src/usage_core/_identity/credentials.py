@@ -53,17 +53,24 @@ class CredentialsResolver:
             raise RuntimeError(
                 f"{error}; to ask who is logged in: pip install 'usage-core[whoami]'"
             ) from error
-        found: object = yaml.safe_load(files.read(self.credentials, most=_MOST))
+        try:
+            found: object = yaml.safe_load(files.read(self.credentials, most=_MOST))
+        except yaml.YAMLError:  # its message quotes the file
+            raise ValueError("the credentials are not YAML") from None
         end = time.monotonic() + timeout
         with httpx.Client(follow_redirects=False) as client:
             for token, way, keys in _tokens(found):
                 url = f"{self.whoami.rstrip('/')}/api/v1/auth/{way}"
-                headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
+                headers = {
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",  # what is packed small can be large
+                    "Authorization": f"Bearer {token}",
+                }
                 left = max(end - time.monotonic(), 0.01)
                 with client.stream("GET", url, headers=headers, timeout=left) as response:
                     if response.status_code != 200:
                         continue
-                    body = _bounded(response.iter_bytes())
+                    body = _bounded(response.iter_raw())
                 principal = _principal(body, keys)
                 if principal is not None:
                     return principal

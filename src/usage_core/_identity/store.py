@@ -71,6 +71,8 @@ class IdentityStore:
         os.replace(self.path, os.path.join(folder, f"{now_ns:020d}-usage.json"))
 
     def _read(self) -> dict[str, object] | None:
+        if os.path.lexists(self.path) and files.is_foreign(self.path):
+            raise UnusableIdentityError("it belongs to somebody else")
         try:
             data = files.read(self.path, most=_MOST)
         except FileNotFoundError:

@@ -12,7 +12,7 @@ GUARD = "_USAGE_CORE_WORKER"
 
 _BOOT = """\
 import json, sys
-config = json.load(sys.stdin)
+config = json.load(sys.stdin.buffer)
 sys.path[:] = config["path"]
 from usage_core._delivery.process import main
 main(config)
@@ -29,7 +29,9 @@ def start(config: str, environ: dict[str, str]) -> int:
     if not sys.executable:
         raise OSError("this interpreter does not know its own path")
     if getattr(sys, "frozen", False):
-        arguments, environ = [sys.executable], {**environ, GUARD: "1"}
+        # The second is PyInstaller's: one file unpacks again, as it outlives what it unpacked to.
+        environ = {**environ, GUARD: "1", "PYINSTALLER_RESET_ENVIRONMENT": "1"}
+        arguments = [sys.executable]
     else:
         # -P: the folder that the user is in is never importable.
         isolation = "-I" if sys.flags.isolated else "-P"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-__all__ = ["make_folder", "read", "remove", "write"]
+__all__ = ["is_foreign", "make_folder", "read", "remove", "write"]
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a FIFO must not hold whoever opens it
@@ -26,6 +26,24 @@ def make_folder(folder: str) -> None:
         make_folder(folder)
         return
     os.chmod(folder, 0o700)  # the umask may have taken the owner's own rights
+
+
+def is_foreign(path: str) -> bool:
+    """Say whether *path*, or the folder that it would be made in, is another user's.
+
+    What is root's counts as everybody's. Another user could swap what lies there for a link of
+    theirs, and root, who can write anywhere, would follow it.
+    """
+    if not hasattr(os, "geteuid"):
+        return False
+    try:
+        owners = {os.lstat(path).st_uid, os.stat(path).st_uid}
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        return above != path and is_foreign(above)
+    except OSError:
+        return False
+    return not owners <= {0, os.geteuid()}
 
 
 def read(path: str, *, most: int) -> bytes:

@@ -39,13 +39,16 @@ class Recorder:
         self.notice = notice_text
         self._numbers = itertools.count()
         self._worker = 0
-        self._here = _current_folder()
+        self._here = {_STARTED_IN, _current_folder()}
 
     def decision(self) -> consent.Decision:
         """Return whether anything may be recorded at this moment, and who decided that."""
-        if self.folder is None:
+        folder = self.folder
+        if folder is None:
             return consent.Decision(False, "no home folder")
-        return consent.decide(self.app, os.environ, self.folder.consent)
+        if files.is_foreign(folder.root) or files.is_foreign(folder.usage):
+            return consent.Decision(False, f"{folder.root} belongs to somebody else")
+        return consent.decide(self.app, os.environ, folder.consent)
 
     def stamp(self) -> str | None:
         """Return an opaque sign of the credentials as they are now; None where there are none."""
@@ -144,7 +147,7 @@ class Recorder:
         if lease.stands(time.time()) and not (even_in_a_pause and lease.holder() is None):
             return
         config = jsontext.dumps(self.worker_config(transport))
-        self._worker = detach.start(config, dict(os.environ))
+        self._worker = detach.start(config, self._environment())
         lease.take(time.time() + WORKER_LIVES, self._worker)
 
     def _wait_for_link(self, folder: state.StateFolder, transport: str, name: str) -> None:
@@ -163,15 +166,28 @@ class Recorder:
     def _importable(self) -> list[str]:
         """Return `sys.path` without the folder that the user happens to be in.
 
-        A script's own folder comes last, so that a file beside it never stands in for a library.
+        The program's own folder comes last, so that a file beside it never stands in for a library;
+        and so does the one that this very module is from, if nothing else leads there.
         """
-        script = sys.path[0] if sys.path and _is_script() else None
-        path = [
-            entry
-            for entry in sys.path
-            if os.path.isabs(entry) and entry not in (self._here, script)
-        ]
-        return [*path, os.path.abspath(script)] if script else path
+        program = _program_folders()
+        path = [entry for entry in self._elsewhere(sys.path) if entry not in program]
+        last = [entry for entry in sys.path if entry in program]
+        ours = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+        return [*path, *last] if ours in path or ours in last else [*path, *last, ours]
+
+    def _environment(self) -> dict[str, str]:
+        """Return the worker's: this one, without a way that leads to where the user happens to be.
+
+        Python looks there before it is told where to import from.
+        """
+        environ = dict(os.environ)
+        if "PYTHONPATH" in environ:
+            path = environ["PYTHONPATH"].split(os.pathsep)
+            environ["PYTHONPATH"] = os.pathsep.join(self._elsewhere(path))
+        return environ
+
+    def _elsewhere(self, path: list[str]) -> list[str]:
+        return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
 
 
 def remember(folder: state.StateFolder, transport: str, runs: str) -> None:
@@ -197,6 +213,20 @@ def _current_folder() -> str:
         return ""
 
 
-def _is_script() -> bool:
+def _program_folders() -> set[str]:
+    """Return where the program lies that is running, by any name that `sys.path` may have for it.
+
+    That is the folder of a script, a zipapp, or what `python -m` was led to the program by.
+    """
     main = sys.modules.get("__main__")
-    return getattr(main, "__spec__", None) is None and hasattr(main, "__file__")
+    spec = getattr(main, "__spec__", None)
+    file = getattr(main, "__file__", None) if spec is None else spec.origin
+    if file is None:
+        return set()
+    folders = {os.path.abspath(file), os.path.realpath(file)}
+    for _ in range(1 if spec is None else spec.name.count(".") + 1):
+        folders = {os.path.dirname(folder) for folder in folders}
+    return folders
+
+
+_STARTED_IN = _current_folder()  # near enough: `python -m` puts where it began on the path

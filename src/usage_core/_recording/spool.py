@@ -16,6 +16,7 @@ ROOM = 1000
 """A spool has room for this many units of 4 KiB; a record takes at least one."""
 
 _FILL = ".fill"
+_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Spool:
@@ -84,7 +85,11 @@ class Spool:
                 for entry in entries:
                     if entry.name[:1] != ".":
                         units += _units(entry.stat(follow_symlinks=False).st_size)
-            os.truncate(os.path.join(self.folder, _FILL), units)
+            mark = os.open(os.path.join(self.folder, _FILL), os.O_WRONLY | _CAREFULLY)
+            try:
+                os.ftruncate(mark, units)
+            finally:
+                os.close(mark)
         except FileNotFoundError:
             pass
 
@@ -102,8 +107,7 @@ class Spool:
                 files.remove(entry.path)
 
     def _take_room(self, size: int, always: bool) -> bool:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        flags |= getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _CAREFULLY
         mark = os.open(os.path.join(self.folder, _FILL), flags, 0o600)
         try:
             units = _units(size)

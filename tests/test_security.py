@@ -1,0 +1,588 @@
+"""What somebody who means harm could try: each attack of the page on security, made for real."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import gzip
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cli import TOOLBOX, Toolbox, clean_environment, wait_until
+from faults.front import front
+from faults.machine import NOBODY, Machine, as_user, needs_root
+from usage_core.testing import LocalServer
+from usage_core.testing.behaviour import Behaviour, hang, nonsense, redirect, status
+from usage_core.testing.exchange import Reply
+
+TOKEN = "sk-live-0123456789abcdef"
+STRANGER = 12345
+
+posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX's")
+
+
+@pytest.fixture
+def other() -> Iterator[LocalServer]:
+    """A server that nobody was told to talk to."""
+    with LocalServer() as other:
+        yield other
+
+
+def finish(toolbox: Toolbox) -> None:
+    wait_until(lambda: toolbox.worker() is None, "the worker lives on")
+
+
+# A malicious current folder.
+
+LIBRARIES = (
+    *("json", "uuid", "random", "threading", "platform", "logging", "queue", "email"),
+    *("attr", "attrs", "pluggy", "filelock", "httpx", "httpcore", "h11", "anyio", "yaml"),
+    *("posthog", "requests", "urllib3", "certifi", "idna", "backoff", "usage_posthog"),
+    # Imported where they are installed: what nobody has is easiest to stand in for.
+    *("brotli", "brotlicffi", "zstandard", "socks", "simplejson", "chardet", "h2", "cryptography"),
+    *("sitecustomize", "usercustomize"),
+)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Path:
+    """A folder with a file named like each module that a worker may import; they leave a trace."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    trace = f"""
+import sys
+if "usage-worker" in sys.orig_argv:
+    open({str(folder / "executed")!r}, "a").write(__name__ + " ")
+"""
+    for name in LIBRARIES:
+        (folder / f"{name}.py").write_text(trace)
+    (folder / "x.pth").write_text("import " + ", ".join(LIBRARIES))
+    return folder
+
+
+# Where the words of the command go, and what leads Python to the tool.
+WAYS = {
+    "script": ([str(TOOLBOX)], ""),
+    "PYTHONPATH-empty": ([str(TOOLBOX)], os.pathsep),
+    "PYTHONPATH-dot": ([str(TOOLBOX)], "."),
+    "PYTHONPATH-absolute": ([str(TOOLBOX)], "{trap}"),
+    "-m": (["-m", "toolbox"], str(TOOLBOX.parent)),
+    "-m-and-chdir": (
+        ["-c", "import usage_core._tracker, os, toolbox; os.chdir('/'); toolbox.main('ok', 'two')"],
+        str(TOOLBOX.parent) + os.pathsep,
+    ),
+    "-c": (["-c", "import sys, toolbox; toolbox.main('ok', 'two')"], str(TOOLBOX.parent)),
+    "path-inserted": (
+        ["-c", "import sys; sys.path.insert(0, ''); import toolbox; toolbox.main('ok', 'two')"],
+        str(TOOLBOX.parent),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_in_the_current_folder_is_ever_imported(
+    toolbox: Toolbox, trap: Path, way: str
+) -> None:
+    toolbox.write_credentials("key-of-alice")
+    toolbox.run("ok", "one")  # after it, commands know their transport and look for nothing
+    toolbox.settle()
+    finish(toolbox)
+
+    words, path = WAYS[way]
+    environ = {"PYTHONPATH": path.format(trap=trap)} if path else {}
+    subprocess.run(
+        [sys.executable, *words, *([] if "-c" in words else ["ok", "two"])],
+        env=toolbox.full_environment(**environ),
+        cwd=trap,
+        check=True,
+        capture_output=True,
+    )
+    toolbox.settle()
+    finish(toolbox)
+
+    assert ["one", "two"] == toolbox.names()
+    assert not (trap / "executed").exists(), (trap / "executed").read_text()
+
+
+def test_a_file_beside_a_script_never_stands_in_for_a_library(toolbox: Toolbox, trap: Path) -> None:
+    """A script's folder is importable, as Python has it, but behind everything installed."""
+    toolbox.run("ok", "one")
+    toolbox.settle()
+    finish(toolbox)
+    installed = [name for name in LIBRARIES if name not in absent()]
+    for name in set(LIBRARIES) - set(installed):
+        (trap / f"{name}.py").unlink()
+    script = trap / "tool.py"
+    script.write_text(
+        "import sys\nsys.path.insert(0, '/nowhere')\n"
+        + TOOLBOX.read_text().replace("from __future__ import annotations", "")
+    )
+    link = trap.parent / "link"
+    link.symlink_to(trap)
+    for path in (script, link / "tool.py"):
+        subprocess.run(
+            [sys.executable, str(path), "ok", "two"],
+            env=toolbox.full_environment(),
+            check=True,
+            capture_output=True,
+        )
+    toolbox.settle()
+    finish(toolbox)
+
+    assert ["one", "two", "two"] == toolbox.names()
+    assert not (trap / "executed").exists(), (trap / "executed").read_text()
+
+
+def absent() -> set[str]:
+    """The libraries that are not installed where the tests run."""
+    from importlib.util import find_spec
+
+    return {name for name in LIBRARIES if find_spec(name) is None}
+
+
+def test_a_program_that_is_led_to_by_the_current_folder_finds_its_own_plug_ins(
+    toolbox: Toolbox, tmp_path: Path
+) -> None:
+    """`python -m tool` in the tool's own tree: the folder is trusted, and comes last."""
+    tree = tmp_path / "tree"
+    (tree / "tool").mkdir(parents=True)
+    (tree / "tool" / "__init__.py").touch()
+    (tree / "tool" / "__main__.py").write_text(TOOLBOX.read_text())
+    (tree / "tool" / "who.py").write_text(
+        "from usage_core import hookimpl\n"
+        "@hookimpl\n"
+        "def usage_principal(credential, timeout):\n"
+        "    return 'dora'\n"
+    )
+    toolbox.settings["plugins"] = ["tool.who"]
+    subprocess.run(
+        [sys.executable, "-m", "tool", "ok", "one"],
+        env=toolbox.full_environment(),
+        cwd=tree,
+        check=True,
+        capture_output=True,
+    )
+    toolbox.settle()
+
+    assert ["dora"] == [event["distinct_id"] for event in toolbox.captures()]
+
+
+# Other users of the machine.
+
+
+def modes(folder: Path) -> set[tuple[str, int]]:
+    return {
+        ("folder" if path.is_dir() else "file", stat.S_IMODE(path.stat().st_mode))
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+@posix
+@pytest.mark.parametrize("umask", ["000", "022", "077", "777"])
+def test_every_file_is_for_its_owner_alone_whatever_the_umask(
+    toolbox: Toolbox, tmp_path: Path, umask: str
+) -> None:
+    machine = Machine(toolbox.home, toolbox.collector, toolbox.auth)
+    machine.around = ["sh", "-c", f'umask {umask}; exec "$@"', "sh"]
+    machine.run("login", "alice")
+    machine.run("ok", "one")
+    (machine.state / "usage.json").write_text("no identity")
+    machine.run("ok", "two")
+    machine.settle()
+    finish(machine)
+
+    assert ["login", "one", "two"] == machine.names()
+    assert {("folder", 0o700), ("file", 0o600)} == modes(machine.state)
+
+
+@needs_root
+@pytest.mark.parametrize("umask", ["000", "777"])
+def test_a_umask_that_takes_everything_costs_an_ordinary_user_nothing(
+    toolbox: Toolbox, umask: str
+) -> None:
+    import shutil
+    import tempfile
+
+    public = Path(tempfile.mkdtemp(prefix="usage-security-"))
+    try:
+        public.chmod(0o755)
+        home = public / "home"
+        home.mkdir(mode=0o700)
+        os.chown(home, NOBODY, NOBODY)
+        machine = Machine(home, toolbox.collector, toolbox.auth)
+        machine.around = [*as_user(NOBODY), "sh", "-c", f'umask {umask}; exec "$@"', "sh"]
+        for name in ("one", "two"):
+            machine.run("ok", name)
+        machine.settle()
+        finish(machine)
+
+        assert ["one", "two"] == machine.names()
+        assert {("folder", 0o700), ("file", 0o600)} == modes(machine.state)
+    finally:
+        shutil.rmtree(public)
+
+
+@needs_root
+@pytest.mark.parametrize("what", ["", ".toolbox", ".toolbox/usage"], ids=["home", "root", "usage"])
+def test_nothing_is_recorded_in_a_folder_of_somebody_else(toolbox: Toolbox, what: str) -> None:
+    """Who owns a folder can swap anything in it for a link, and root would write through it."""
+    place = toolbox.home / what
+    place.mkdir(exist_ok=True, parents=True)
+    os.chown(place, STRANGER, STRANGER)
+    before = toolbox.files()
+    done = toolbox.run("login", "alice")
+
+    assert ("before\nafter\n", "") == (done.stdout, done.stderr)
+    assert before == toolbox.files()
+    assert not toolbox.collector.requests
+
+
+@needs_root
+def test_nothing_is_recorded_behind_somebody_elses_link(toolbox: Toolbox, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    toolbox.state.symlink_to(target)
+    os.lchown(toolbox.state, STRANGER, STRANGER)
+    toolbox.run("ok", "one")
+
+    assert [] == list(target.iterdir())
+
+
+@needs_root
+def test_an_identity_that_somebody_else_wrote_is_nobodys(toolbox: Toolbox) -> None:
+    """A folder that a group may write to is common; who is in it cannot say who we are."""
+    toolbox.state.mkdir(mode=0o775)
+    forged = toolbox.state / "usage.json"
+    forged.write_text(
+        '{"anon_id": "5a1f1f0e-7c53-4c43-9d6d-6f8e64c7b6a1", "linked_principal_id": "mallory"}'
+    )
+    os.chown(forged, STRANGER, STRANGER)
+    toolbox.run("ok", "one")
+    toolbox.settle()
+
+    (event,) = toolbox.captures()
+    assert event["properties"]["is_anon"] is True
+    assert "5a1f1f0e-7c53-4c43-9d6d-6f8e64c7b6a1" != event["distinct_id"]
+
+
+OURS = ("lock", "lease", "health.json", "in_hand", "sent.jsonl", "journal/.fill")
+
+
+@posix
+@pytest.mark.parametrize("name", [*OURS, "../usage.json", "transports/posthog"])
+@pytest.mark.parametrize("exists", [True, False], ids=["there", "nowhere"])
+def test_no_link_leads_a_write_out_of_the_folder(
+    toolbox: Toolbox, tmp_path: Path, name: str, exists: bool
+) -> None:
+    precious = tmp_path / "precious"
+    if exists:
+        precious.write_text("precious")
+    link = toolbox.state / "usage" / name
+    (toolbox.state / "usage").mkdir(parents=True)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(precious)
+    for word in ("one", "two"):
+        toolbox.run("ok", word)
+        finish(toolbox)
+        with contextlib.suppress(OSError):
+            (toolbox.state / "usage" / "lease").unlink()
+
+    if name == "../usage.json" and not exists:  # a link of one's own stays one
+        assert precious.read_text().startswith("{")
+    else:
+        assert exists == precious.exists()
+        assert not exists or "precious" == precious.read_text()
+
+
+@posix
+@pytest.mark.parametrize("name", ["lock", "lease", "health.json", "in_hand", "../usage.json"])
+def test_a_file_that_has_another_name_elsewhere_is_not_written_through(
+    toolbox: Toolbox, tmp_path: Path, name: str
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    path = toolbox.state / "usage" / name
+    (toolbox.state / "usage").mkdir(parents=True)
+    os.link(precious, path)
+    toolbox.run("ok", "one")
+    finish(toolbox)
+
+    assert "precious" == precious.read_text()
+
+
+# Where secrets are, and where they are not.
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def discreet(toolbox: Toolbox, tmp_path: Path) -> Path:
+    """The tool with its settings in its source, as a real one: they are in no variable."""
+    settings = {
+        "options": {"api_key": "phc_not_for_everybody", "host": toolbox.collector.url},
+        "credentials": str(toolbox.credentials),
+        "whoami": toolbox.auth.url,
+    }
+    source = TOOLBOX.read_text().replace('ast.literal_eval(os.environ["TOOLBOX"])', repr(settings))
+    path = tmp_path / "discreet.py"
+    path.write_text(source)
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("busy", ["auth", "collector"])
+def test_no_secret_is_in_a_file_an_argument_or_the_environment(
+    toolbox: Toolbox, discreet: Path, busy: str
+) -> None:
+    toolbox.write_credentials(TOKEN)
+    toolbox.auth.keys[TOKEN] = "alice"
+    server = toolbox.auth if busy == "auth" else toolbox.collector
+    server.behave(hang())
+    environ = clean_environment(toolbox.home)
+    subprocess.run([sys.executable, str(discreet), "ok", "one"], env=environ, check=True)
+    server.wait_for(lambda: len(server.requests) > 0)
+
+    process = Path("/proc", str(toolbox.worker()))
+    seen = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    toolbox.credentials.rename(toolbox.home / "elsewhere")
+    seen += everything(toolbox.state)
+    assert b"usage-worker" in seen
+    assert TOKEN.encode() not in seen
+    assert b"phc_not_for_everybody" not in seen
+
+
+TROUBLES = {
+    "malformed": f"cloud:\n  api:\n    key: {TOKEN}\n  : [\n",
+    "tagged": f"!{TOKEN} x",
+    "unprintable": f"api_key: {TOKEN}\x07",
+    "deep": "[" * 5000 + TOKEN,
+    "refused": f"api_key: {TOKEN}",
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_no_secret_is_in_a_note_about_what_went_wrong(toolbox: Toolbox, trouble: str) -> None:
+    toolbox.write_credentials("")
+    toolbox.credentials.write_text(TROUBLES[trouble])
+    toolbox.settings["options"] = {"api_key": "phc_x", "host": "http://bob:hunter2@127.0.0.1:9"}
+    toolbox.auth.behave(status(500))
+    toolbox.environ["http_proxy"] = "http://bob:hunter2@127.0.0.1:9"
+    toolbox.run("ok", "one")
+    wait_until(lambda: toolbox.health().get("failures"))
+    finish(toolbox)
+    toolbox.credentials.unlink()
+
+    seen = everything(toolbox.state)
+    assert TOKEN.encode() not in seen
+    assert b"hunter2" not in seen
+
+
+# A hostile auth API, collector or proxy.
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_credentials_go_to_the_host_that_was_configured_and_to_no_other(
+    toolbox: Toolbox, other: LocalServer, code: int
+) -> None:
+    toolbox.write_credentials(TOKEN)
+    toolbox.auth.behave(redirect(f"{other.url}/api/v1/auth/validate", code=code))
+    toolbox.run("ok", "one")
+    toolbox.settle()
+
+    assert f"Bearer {TOKEN}" == toolbox.auth.requests[0].headers["authorization"]
+    assert () == other.requests
+    assert toolbox.captures()[0]["properties"]["is_anon"] is True
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_events_go_to_the_host_that_was_configured_and_to_no_other(
+    toolbox: Toolbox, other: LocalServer, code: int
+) -> None:
+    toolbox.collector.behave(redirect(f"{other.url}/batch/", code=code))
+    toolbox.run("ok", "one")
+    wait_until(lambda: toolbox.health().get("failures"))
+    finish(toolbox)
+
+    assert () == other.requests
+    assert 1 == len(toolbox.records())
+
+
+def test_no_password_of_netrc_goes_to_anybody(toolbox: Toolbox) -> None:
+    netrc = toolbox.home / ".netrc"
+    netrc.write_text("default login alice password hunter2\n")
+    netrc.chmod(0o600)
+    toolbox.write_credentials("key-of-alice")
+    toolbox.run("ok", "one")
+    toolbox.settle()
+
+    assert all("authorization" not in r.headers for r in toolbox.collector.requests)
+    asked = [request.headers["authorization"] for request in toolbox.auth.requests]
+    assert ["Bearer key-of-alice"] == asked
+
+
+def test_nobody_sees_cookies(toolbox: Toolbox) -> None:
+    reply = Reply(500, b"", {"Set-Cookie": "track=me; Path=/"})
+    toolbox.collector.behave(Behaviour("answer", reply=reply), times=1)
+    toolbox.run("ok", "one")
+    wait_until(lambda: toolbox.health().get("failures"))
+    toolbox.end_pause()
+    toolbox.run("ok", "two")
+    toolbox.settle()
+
+    assert all("cookie" not in request.headers for request in toolbox.collector.requests)
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+def context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(made)
+    return made
+
+
+def certificates(ca: trustme.CA) -> dict[str, trustme.LeafCert]:
+    past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    return {
+        "unknown": trustme.CA().issue_cert("127.0.0.1"),
+        "another's": ca.issue_cert("example.org"),
+        "expired": ca.issue_cert("127.0.0.1", not_before=past, not_after=past.replace(month=2)),
+    }
+
+
+@pytest.mark.parametrize("wrong", ["unknown", "another's", "expired"])
+def test_nothing_is_said_to_a_server_that_cannot_prove_who_it_is(
+    toolbox: Toolbox, tmp_path: Path, ca: trustme.CA, wrong: str
+) -> None:
+    """Neither the event to the collector nor the token to the auth API."""
+    path = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    toolbox.environ["SSL_CERT_FILE"] = str(path)
+    toolbox.write_credentials(TOKEN)
+    tls = context(certificates(ca)[wrong])
+    with front(toolbox.collector.port, tls) as one, front(toolbox.auth.port, tls) as two:
+        toolbox.settings["options"] = {"api_key": "phc_x", "host": f"https://127.0.0.1:{one}"}
+        toolbox.settings["whoami"] = f"https://127.0.0.1:{two}"
+        toolbox.run("ok", "one")
+        wait_until(lambda: toolbox.health().get("failures"))
+        finish(toolbox)
+
+    assert not toolbox.collector.requests
+    assert not toolbox.auth.requests
+    assert "CERTIFICATE_VERIFY_FAILED" in str(toolbox.health()["last_error"])
+    assert "CERTIFICATE_VERIFY_FAILED" in str(toolbox.health()["notes"])
+
+
+@contextmanager
+def eavesdropper(port: int) -> Iterator[list[bytes]]:
+    """Relay to *port* and keep what passes; the first item is the port to come in at."""
+    heard: list[bytes] = []
+    door = socket.create_server(("127.0.0.1", 0))
+    heard.append(str(door.getsockname()[1]).encode())
+
+    def pour(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                heard.append(piece)
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = door.accept()
+                far = socket.create_connection(("127.0.0.1", port))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=pour, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield heard
+    finally:
+        door.close()
+
+
+def test_a_proxy_between_sees_no_secret_and_no_event(
+    toolbox: Toolbox, tmp_path: Path, ca: trustme.CA
+) -> None:
+    path = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    tls = context(ca.issue_cert("auth.test"))
+    toolbox.write_credentials("key-of-alice")
+    toolbox.settings["whoami"] = "https://auth.test"
+    toolbox.environ |= {"SSL_CERT_FILE": str(path), "no_proxy": "127.0.0.1"}
+    with (
+        front(toolbox.auth.port, tls) as secure,
+        eavesdropper(secure) as heard,
+        front(int(heard[0]), connect=True) as proxy,
+    ):
+        toolbox.environ["https_proxy"] = f"http://127.0.0.1:{proxy}"
+        toolbox.run("ok", "one")
+        toolbox.settle()
+
+    assert ["alice"] == [event["distinct_id"] for event in toolbox.captures()]
+    said = b"".join(heard)
+    assert len(said) > 1000
+    assert b"key-of-alice" not in said
+    assert b"Bearer" not in said
+
+
+BOMB = gzip.compress(bytes(200 << 20))
+packed = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+LARGE: dict[str, Sequence[Behaviour]] = {
+    "huge": [nonsense("huge")],
+    "bomb": [Behaviour("answer", reply=Reply(200, BOMB, packed))],
+    "refusal": [Behaviour("answer", reply=Reply(500, BOMB, packed))],
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("reply", LARGE)
+@pytest.mark.parametrize("server", ["auth", "collector"])
+def test_no_answer_fills_the_memory(toolbox: Toolbox, server: str, reply: str) -> None:
+    toolbox.write_credentials("key-of-alice")
+    (behaviour,) = LARGE[reply]
+    (toolbox.auth if server == "auth" else toolbox.collector).behave(behaviour)
+    peaks = [0]
+
+    def is_over() -> bool:
+        process = toolbox.worker()
+        with contextlib.suppress(OSError, ValueError):
+            lines = Path(f"/proc/{process}/status").read_text().splitlines()
+            peaks.extend(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+        return process is None
+
+    toolbox.run("ok", "one")
+    wait_until(is_over)
+
+    assert 10_000 < max(peaks) < 120_000  # KiB
+    if server == "auth":
+        assert [True] == [event["properties"]["is_anon"] for event in toolbox.captures()]
+    else:
+        assert 2 == len(toolbox.records())  # the link, and what waits behind it
+
+
+def test_no_answer_reaches_a_terminal_as_more_than_letters(toolbox: Toolbox) -> None:
+    reply = Reply(500, b"\x1b]0;pwned\x07\x1b[2J\r\n\x9b31m")
+    toolbox.collector.behave(Behaviour("answer", reply=reply))
+    toolbox.run("ok", "one")
+    wait_until(lambda: toolbox.health().get("failures"))
+
+    said = str(toolbox.health()["last_error"])
+    assert "pwned" in said
+    assert said.isprintable()

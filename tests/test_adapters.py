@@ -239,6 +239,7 @@ STORY: list[tuple[str, str, int, str | None, str | None]] = [
     ("login", "login", 0, None, None),
     ("toolkit run return", "toolkit.run", 0, None, None),
     ("toolkit run raise", "toolkit.run", 1, "RuntimeError", "out of paper"),
+    ("toolkit run code", "toolkit.run", 3, "SystemExit", "exit code 3"),
     ("toolkit run exit", "toolkit.run", 3, "SystemExit", "exit code 3"),
     ("toolkit run text", "toolkit.run", 1, "SystemExit", "no paper"),
     ("toolkit run zero", "toolkit.run", 0, None, None),
@@ -293,3 +294,29 @@ def test_all_frameworks_tell_the_same_story(
 def captures(collector: Collector) -> list[Any]:
     events = [event for event in collector.events if not event["event"].startswith("$")]
     return sorted(events, key=lambda event: event["timestamp"])
+
+
+IMPORTING = """
+import sys
+import {framework}
+host = {framework}.{app}()
+before = set(sys.modules)
+from usage_core import Tracker
+Tracker("arcade", version="1.2.3", transport="posthog").instrument(host)
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.parametrize(
+    ("framework", "app"), [("typer", "Typer"), ("click", "Group"), ("argparse", "ArgumentParser")]
+)
+def test_an_adapter_imports_nothing_but_its_own(framework: str, app: str) -> None:
+    code = IMPORTING.format(framework=framework, app=app)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = set(done.stdout.split())
+    others = {"click", "typer", "argparse"} - {framework}
+    assert f"usage_core.adapters._{framework}" in loaded
+    assert not {f"usage_core.adapters._{other}" for other in others if other != "click"} & loaded
+    allowed = {"__future__", "_json", "_signal", "atexit"}
+    assert set() == {name for name in loaded if not name.startswith("usage_core")} - allowed

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from usage_core import Tracker
-from usage_core.adapters import finish
+from usage_core.adapters import _exit, finish
+from usage_core.commands import argparse_commands
 from usage_core.testing.recorder import UsageRecorder, recording
 
 
@@ -174,6 +175,34 @@ def test_the_observed_exit_looks_like_the_original(parser: argparse.ArgumentPars
         sys.exit()
     assert () == raised.value.args
     assert [__file__] == [str(entry.path) for entry in raised.traceback]
+
+
+def test_a_tracker_made_before_argparse_was_imported_sees_exits_since_it_instruments(
+    monkeypatch: pytest.MonkeyPatch, tracker: Tracker, seen: UsageRecorder
+) -> None:
+    monkeypatch.setattr(sys, "exit", _exit._original)
+    parser = argparse.ArgumentParser("prog")
+    tracker.instrument(parser)
+
+    parser.parse_args([])
+    with pytest.raises(SystemExit):
+        sys.exit(3)
+
+    assert [3] == properties(seen, "exit_code")
+
+
+def test_the_commands_that_come_with_it_are_not_recorded(
+    tracker: Tracker, seen: UsageRecorder
+) -> None:
+    parser = argparse.ArgumentParser("prog")
+    tracker.instrument(parser)
+    argparse_commands(parser.add_subparsers(), tracker)
+
+    parser.parse_args(["usage", "status"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["usage", "status", "--bogus"])
+
+    assert [] == properties(seen, "command_name")
 
 
 def test_a_parser_that_nobody_instrumented_is_left_alone(

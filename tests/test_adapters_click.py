@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from typer.testing import CliRunner as TyperRunner
 
 from usage_core import Tracker
+from usage_core.commands import click_group, typer_app
 from usage_core.testing.recorder import UsageRecorder, recording
 
 
@@ -149,6 +150,18 @@ def test_a_group_that_runs_without_a_command_has_its_own_name(
     run(cli, "sub")
 
     assert ["sub"] == seen.commands
+
+
+def test_a_group_that_leaves_before_its_command_is_no_help(
+    cli: click.Group, seen: UsageRecorder
+) -> None:
+    group = click.Group("group", callback=leave("zero"))
+    group.add_command(click.Command("inner", callback=lambda: None))
+    cli.add_command(group)
+
+    assert 0 == run(cli, "group inner").exit_code
+
+    assert ["group.inner"] == seen.commands
 
 
 def leave(how: str) -> Callable[[], None]:
@@ -397,6 +410,38 @@ def test_a_typer_group_is_marked_by_its_callback(tracker: Tracker, seen: UsageRe
         TyperRunner().invoke(app, line.split())
 
     assert ["shown.one"] == seen.commands
+
+
+def test_typers_help_for_who_types_nothing_is_no_event(
+    tracker: Tracker, seen: UsageRecorder
+) -> None:
+    app = typer.Typer(no_args_is_help=True)
+    tracker.instrument(app)
+    app.command("one")(lambda: None)
+    app.command("two")(lambda: None)
+
+    assert "Usage" in TyperRunner().invoke(app, []).output
+    assert "Usage" in TyperRunner().invoke(app, ["one", "--help"]).output
+
+    assert [] == seen.commands
+
+
+@pytest.mark.parametrize("line", ["usage", "usage status", "usage nothing", "usage status --bogus"])
+def test_the_commands_that_come_with_it_are_not_recorded(
+    tracker: Tracker, seen: UsageRecorder, cli: click.Group, line: str
+) -> None:
+    app = typer.Typer()
+    tracker.instrument(app)
+    app.command("one")(lambda: None)
+    app.add_typer(typer_app(tracker), name="usage")
+    cli.add_command(click_group(tracker), "usage")
+
+    TyperRunner().invoke(app, line.split())
+    run(cli, line)
+
+    assert [] == seen.commands
+    TyperRunner().invoke(app, ["one"])
+    assert ["one"] == seen.commands
 
 
 def test_another_typer_app_in_the_process_is_not_recorded(

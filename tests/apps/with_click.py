@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import behaviour
 import click
 
@@ -47,7 +49,7 @@ def toolkit() -> click.Group:
     def run(ctx: click.Context, /, way: str, count: int, **_: object) -> None:
         """Run a toolkit."""
         if code := behaviour.run(way, count):
-            ctx.exit(code)
+            sys.exit(code)
         if way == "usage":
             raise click.UsageError(f"cannot {way}")
         if way == "abort":

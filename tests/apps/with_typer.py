@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum, StrEnum
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def run(
 ) -> None:
     """Run a toolkit."""
     if code := behaviour.run(str(way.value), count):
-        raise typer.Exit(code)
+        sys.exit(code)
     if way.value == "usage":
         raise typer.BadParameter(f"cannot {way.value}")
     if way.value == "abort":

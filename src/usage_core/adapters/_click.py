@@ -40,6 +40,8 @@ def _command_methods(base: Any) -> dict[str, object]:
             run = _run_of(parent)
         else:
             run = _begin(self, extra)
+        if run is not None:
+            run.parsing = True
         try:
             context = base.make_context(self, info_name, args, **extra)
         except BaseException as error:
@@ -110,7 +112,7 @@ def _chosen(run: Run, context: Any, name: str | None, command: Any) -> None:
         run.reach(_level(context), known, beside=bool(getattr(group, "chain", False)))
         run.untracked = run.untracked or _is_marked(command)
         if command is not None:
-            run.parsing = disguise(command, _command_methods)
+            disguise(command, _command_methods)
     except Exception:  # noqa: BLE001  # somebody else's group
         pass
 

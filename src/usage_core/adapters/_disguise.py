@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 __all__ = ["disguise", "hide"]
 
+_ABOUT = ("__module__", "__qualname__", "__doc__")
+
 _made: dict[tuple[Any, Callable[[Any], dict[str, object]]], Any] = {}
 _ours: set[Any] = set()
 
@@ -26,8 +28,7 @@ def disguise(thing: Any, methods: Callable[[Any], dict[str, object]]) -> bool:
     made = _made.get((kind, methods))
     try:
         if made is None:
-            about = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-            about["__doc__"] = kind.__doc__ or ""
+            about = {name: getattr(kind, name) for name in _ABOUT}
             made = kind.__class__(kind.__name__, (kind,), {**about, **methods(kind)})
             _made[kind, methods] = made
             _ours.add(made)

@@ -21,5 +21,6 @@ def test_the_story_is_told_to_its_end(tmp_path: Path) -> None:
     assert "alice: hello, toolkit.run, login, toolkit.run, logout" in done.stdout
     assert "bob: hello, login, hello" in done.stdout
     assert 1 == done.stdout.count('"command_name"')
+    assert "principal-of-ada: show, login, toolkit.run, logout" in done.stdout
     assert "" == done.stderr
     assert [] == list((tmp_path / "home").iterdir())

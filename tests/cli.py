@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
+
 from usage_core.testing import AuthApi
 from usage_posthog.collector import Collector, Event
 

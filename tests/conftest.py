@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from cli import Toolbox
 from usage_core.testing import AuthApi
 from usage_posthog.collector import Collector

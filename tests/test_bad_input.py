@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+from subprocess import run
 
 import pytest
+
 from cli import Toolbox, wait_until
 from usage_core import Tracker
 
@@ -101,12 +104,10 @@ def test_properties_of_any_kind_arrive_as_well_as_they_can(
         "    def __str__(self): raise RuntimeError\n"
         "t.track('odd', properties={'nan': float('nan'), 'path': pathlib.PurePosixPath('a/b'), "
         "'set': {1}, 'deep': deep, 'long': 'x' * 131_000, 'odd': Odd(), 'bytes': b'x', 3: 'three', "
-        "'surrogate': 'a\\udcffb', 'emoji': '\\U0001f600', 'none': None, 'command_name': 'forged'})\n"
+        "'surrogate': 'a\\udcffb', 'emoji': '\\U0001f600', 'none': None, "
+        "'command_name': 'forged'})\n"
     )
-    from subprocess import run
-    from sys import executable
-
-    run([executable, str(script)], env=toolbox.full_environment(), check=True)
+    run([sys.executable, str(script)], env=toolbox.full_environment(), check=True)
     toolbox.settle()
 
     (event,) = toolbox.captures()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 from cli import clean_environment, wait_until
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from cli import Toolbox, wait_until
 
 import usage_core
+from cli import Toolbox, wait_until
 from usage_core.testing.behaviour import hang
 
 SOURCE = Path(usage_core.__file__).parent
@@ -79,9 +81,6 @@ def test_a_command_opens_no_socket_and_takes_no_lock(toolbox: Toolbox) -> None:
     # A lease that stands: no worker is started, so whatever happens, the command did.
     lease = toolbox.state / "usage" / "lease"
     lease.write_text("")
-    import os
-    import time
-
     os.utime(lease, (time.time() + 600,) * 2)
     toolbox.run("ok", "two")
 

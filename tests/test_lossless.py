@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import pytest
+
 from cli import Toolbox, wait_until
 from usage_core.testing.behaviour import (
     Behaviour,

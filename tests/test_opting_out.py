@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from cli import Toolbox
 
 OFF = ["0", "false", "FALSE", "no", "off", " 0", "n", "f", "never", "disabled", "none", "00", "0.0"]
@@ -24,7 +25,8 @@ def test_every_spelling_of_off_is_off(toolbox: Toolbox, spelling: str) -> None:
      ("USAGE_DISABLED", "1"), ("PYTEST_CURRENT_TEST", "test (call)")],
 )  # fmt: skip
 def test_a_no_for_everybody_is_a_no(toolbox: Toolbox, variable: str, value: str) -> None:
-    toolbox.run("login", "alice", **{variable: value, "TOOLBOX_USAGE_TRACKING": "1"})
+    toolbox.environ[variable] = value
+    toolbox.run("login", "alice", TOOLBOX_USAGE_TRACKING="1")
 
     assert [] == toolbox.files()
     assert not toolbox.collector.connections

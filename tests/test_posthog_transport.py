@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+
 from usage_core import Alias, Capture, Message, Rejected, Transport, Unavailable
 from usage_core.testing.behaviour import (
     Behaviour,

@@ -1,4 +1,4 @@
-"""Everything in the README is true: its code is run, its names and numbers are those of the code."""
+"""Everything in the README is true: its code is run, its names and numbers are the code's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
+
 from cli import Toolbox
 from usage_core._delivery.delivery import OLDEST_SECONDS
 from usage_core._delivery.in_hand import DEADLY

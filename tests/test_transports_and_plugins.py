@@ -8,8 +8,9 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from cli import Toolbox, wait_until
-from usage_core.testing.behaviour import refuse
+from usage_core.testing.behaviour import answer, refuse
 
 
 @pytest.fixture
@@ -157,8 +158,6 @@ def test_a_record_on_which_three_workers_died_is_set_aside(toolbox: Toolbox, sit
     toolbox.run("ok", "first")
     wait_until(lambda: toolbox.health().get("failures"))
     wait_until(lambda: toolbox.worker() is None)
-    from usage_core.testing.behaviour import answer
-
     toolbox.collector.behave(answer())
     for name in ("deadly", "last"):
         toolbox.run("ok", name)

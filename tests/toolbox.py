@@ -13,7 +13,7 @@ import sys
 from usage_core import Tracker
 
 
-def main(verb: str, name: str = "", *rest: str) -> None:
+def main(verb: str, name: str = "", *rest: str) -> None:  # noqa: C901  # a flat list of verbs
     """Do what *verb* says: ok, fail, exit, interrupt, login, logout, burst, flush, modules."""
     settings = ast.literal_eval(os.environ["TOOLBOX"])
     print("before", flush=True)

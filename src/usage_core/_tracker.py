@@ -223,7 +223,7 @@ class Tracker:
 
 def recorder_of(tracker: Tracker) -> Recorder:
     """Return what *tracker* records through: for `commands`, which work on the same files."""
-    return tracker._recorder  # noqa: SLF001  # its own module
+    return tracker._recorder  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its module
 
 
 class Command:

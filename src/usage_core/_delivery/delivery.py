@@ -45,6 +45,7 @@ class Delivery:
                 break
             self.place.check()
             self._deliver(batch)
+        self.outbox.recount()  # there is room again for what is folded next
         self.place.save()
 
     @property

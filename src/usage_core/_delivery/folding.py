@@ -72,6 +72,7 @@ class Folding:
                 continue
             urgent = self._fold(name, data, fact) or urgent
             self.folded += 1
+        journal.recount()  # there is room again for commands that come while this worker lives
         return urgent
 
     def _fold(self, name: str, data: bytes, fact: Fact) -> bool:

@@ -83,7 +83,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault(group, fault, produced): a row of docs/reliability.md")
+    config.addinivalue_line(
+        "markers", "fault(group, fault, produced): a row of docs/reliability.md"
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -247,7 +249,9 @@ class Writer:
         for group in CLASSES:
             rows = sorted((r for r in self.rows if r.group == group), key=lambda r: r.fault)
             parts.append(f"\n## {group.capitalize()} ({len(rows)})\n\n")
-            parts.append("| fault | how it is produced | what the command showed | what arrived |\n")
+            parts.append(
+                "| fault | how it is produced | what the command showed | what arrived |\n"
+            )
             parts.append("|---|---|---|---|\n" + "".join(f"{row}\n" for row in rows))
         PAGE.write_text("".join(parts))
 

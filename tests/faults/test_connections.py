@@ -183,7 +183,9 @@ def test_a_custom_ca_is_honoured_for_the_auth_api(toolbox: Machine, authority: A
     assert ["alice"] == [event["distinct_id"] for event in toolbox.captures()]
 
 
-@pytest.mark.fault("network", "a TLS handshake that never ends", "https to a server that only reads")
+@pytest.mark.fault(
+    "network", "a TLS handshake that never ends", "https to a server that only reads"
+)
 def test_a_handshake_that_hangs_holds_the_worker_alone(toolbox: Machine) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as door:
         send_to(toolbox, f"https://127.0.0.1:{door.getsockname()[1]}")
@@ -216,7 +218,9 @@ def test_a_proxy_that_tunnels_is_honoured(toolbox: Machine, authority: Authority
     assert ["one"] == toolbox.names()
 
 
-@pytest.mark.fault("network", "a proxy that must not be used", "http_proxy to a dead port, no_proxy")
+@pytest.mark.fault(
+    "network", "a proxy that must not be used", "http_proxy to a dead port, no_proxy"
+)
 def test_no_proxy_is_honoured(toolbox: Machine) -> None:
     toolbox.environ.update(http_proxy="http://127.0.0.1:9", no_proxy="127.0.0.1")
     toolbox.run("ok", "one")
@@ -226,7 +230,9 @@ def test_no_proxy_is_honoured(toolbox: Machine) -> None:
 
 
 @pytest.mark.fault("network", "a proxy that {trouble}", "http_proxy to a server on loopback")
-@pytest.mark.parametrize("trouble", [refuse(), status(407), status(502)], ids=["dead", "407", "502"])
+@pytest.mark.parametrize(
+    "trouble", [refuse(), status(407), status(502)], ids=["dead", "407", "502"]
+)
 def test_a_proxy_in_trouble_loses_nothing(toolbox: Machine, trouble: object) -> None:
     with Collector() as proxy:
         proxy.behave(trouble)  # type: ignore[arg-type]  # a Behaviour

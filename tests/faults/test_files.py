@@ -167,7 +167,9 @@ def test_no_file_of_ours_holds_a_command_when_it_is_a_fifo(toolbox: Machine, wha
         wait_until(lambda: ["one"] == toolbox.names())
 
 
-@pytest.mark.fault("files", "{what} is locked by another program", "flock and lockf, held meanwhile")
+@pytest.mark.fault(
+    "files", "{what} is locked by another program", "flock and lockf, held meanwhile"
+)
 @pytest.mark.parametrize("what", ["usage.json", "usage/lock"])
 def test_a_lock_that_somebody_holds_costs_no_command_anything(toolbox: Machine, what: str) -> None:
     toolbox.run("ok", "one")

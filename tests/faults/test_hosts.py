@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from cli import wait_until
 from usage_core.testing.behaviour import answer, hang
 
 from faults.machine import Machine, needs_root
+from faults.programs import host, ran
 from faults.table import saw
-
-START = """
-import ast, os, sys, time
-from usage_core import Tracker
-settings = ast.literal_eval(os.environ["TOOLBOX"])
-print("before", flush=True)
-tracker = Tracker("toolbox", **{"version": "1", "transport": "posthog", **settings})
-def workers():
-    found = 0
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{process}/stat") as file:
-                found += int(file.read().rpartition(")")[2].split()[1]) == os.getpid()
-        except OSError:
-            pass
-    return found
-"""
-
-
-def host(toolbox: Machine, folder: Path, source: str, *before: str, events: int) -> None:
-    """Run *source*, which records so many events, as a program that has a tracker."""
-    script = folder / "host.py"
-    script.write_text(f'{START}{dedent(source)}\nprint("after")\n')
-    done = ran(toolbox, *before, sys.executable, str(script))
-    assert 0 == done.returncode, done.stderr
-    saw(("burst", str(events)), done)
-
-
-def ran(toolbox: Machine, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env=toolbox.full_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.mark.fault("processes", "a host that lives on", "a server that records, and reaps nobody")
@@ -174,7 +136,9 @@ def test_a_large_host_is_not_forked(toolbox: Machine, tmp_path: Path) -> None:
     assert ["one"] == toolbox.names()
 
 
-@pytest.mark.fault("processes", "logout while an earlier command is in flight", "the auth API hangs")
+@pytest.mark.fault(
+    "processes", "logout while an earlier command is in flight", "the auth API hangs"
+)
 def test_a_logout_is_final_whatever_was_in_flight(toolbox: Machine) -> None:
     toolbox.write_credentials("key-of-alice")
     toolbox.run("login")
@@ -198,7 +162,9 @@ def test_a_logout_is_final_whatever_was_in_flight(toolbox: Machine) -> None:
     assert toolbox.identity()["linked_principal_id"] is None
 
 
-@pytest.mark.fault("processes", "a second login without a logout", "other credentials, then `login`")
+@pytest.mark.fault(
+    "processes", "a second login without a logout", "other credentials, then `login`"
+)
 def test_a_second_login_is_somebody_else(toolbox: Machine) -> None:
     toolbox.write_credentials("key-of-alice")
     toolbox.run("login")

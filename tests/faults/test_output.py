@@ -204,7 +204,9 @@ def test_a_broken_pipe_is_the_commands_own(toolbox: Machine) -> None:
     toolbox.settle()
 
 
-@pytest.mark.fault("output", "a plug-in that prints and warns", "an installed plug-in, both streams")
+@pytest.mark.fault(
+    "output", "a plug-in that prints and warns", "an installed plug-in, both streams"
+)
 def test_what_a_plug_in_prints_is_seen_by_nobody(toolbox: Machine, tmp_path: Path) -> None:
     (tmp_path / "loud.py").write_text(
         "import sys, warnings\n"

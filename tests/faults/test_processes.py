@@ -18,7 +18,9 @@ from faults.machine import Disks, Machine, as_user, limited, needs_root
 from faults.table import saw
 
 
-@pytest.mark.fault("processes", "{number} first runs at once", "as many processes, started together")
+@pytest.mark.fault(
+    "processes", "{number} first runs at once", "as many processes, started together"
+)
 @pytest.mark.parametrize("number", [2, 8, 32])
 def test_first_runs_at_once_are_one_person(toolbox: Machine, tmp_path: Path, number: int) -> None:
     log = toolbox.count_workers(tmp_path)

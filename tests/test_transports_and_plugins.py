@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+from subprocess import run
 from textwrap import dedent
 
 import pytest
@@ -245,6 +247,23 @@ def test_a_swapped_in_transport_need_not_wait_until_the_worker_stops_lingering(
         assert toolbox.worker()
         done = toolbox.run("ok", "looked at", TOOLBOX_USAGE_TRANSPORT="stdout")
         assert '"command_name": "looked at"' in done.stdout
+
+
+def test_a_message_is_printed_even_by_a_process_that_is_ending(toolbox: Toolbox) -> None:
+    program = (
+        "import atexit; from usage_core import Tracker;"
+        "tracker = Tracker('toolbox', version='1', transport='stdout');"
+        "atexit.register(tracker.track, 'last')"
+    )
+    said = run(
+        [sys.executable, "-c", program],
+        env=toolbox.full_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert '"command_name": "last"' in said.stdout
 
 
 def test_a_file_named_like_a_library_in_the_current_folder_is_never_imported(

@@ -38,7 +38,11 @@ class Guard:
         if self._tasks is None:
             self._tasks = SimpleQueue()
             worker = threading.Thread(target=_work, args=(self._tasks,), daemon=True)
-            worker.start()
+            try:
+                worker.start()
+            except RuntimeError:  # the interpreter is shutting down, or has no thread to give
+                self._tasks = None
+                return function()
         done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
         self._tasks.put((function, done))
         try:

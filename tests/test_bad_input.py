@@ -43,6 +43,7 @@ def test_an_unknown_way_to_treat_errors_is_refused() -> None:
         Tracker("app", version="1", transport="null", errors="all")
 
 
+@pytest.mark.fault("output", "a transport named `../../etc`", "TOOLBOX_USAGE_TRANSPORT")
 def test_an_environment_that_names_an_unusable_transport_records_nothing(toolbox: Toolbox) -> None:
     done = toolbox.run("ok", "one", TOOLBOX_USAGE_TRANSPORT="../../etc")
 
@@ -50,6 +51,7 @@ def test_an_environment_that_names_an_unusable_transport_records_nothing(toolbox
     assert [] == toolbox.files()
 
 
+@pytest.mark.fault("files", "a home that is `{home}`", "HOME; empty, missing or relative")
 @pytest.mark.parametrize("home", ["", "nowhere", "relative"])
 def test_without_a_home_there_is_no_file_anywhere(
     toolbox: Toolbox, tmp_path: Path, home: str
@@ -77,6 +79,7 @@ def test_without_a_home_there_is_no_file_anywhere(
     assert before == sorted(path.name for path in Path("/").iterdir())
 
 
+@pytest.mark.fault("files", "a {what} where there is a file to be", "`~/.toolbox`, or its journal")
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_a_state_folder_that_cannot_be_written_is_silence(toolbox: Toolbox, what: str) -> None:
     if what == "file":

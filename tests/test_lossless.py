@@ -33,6 +33,7 @@ def counted(toolbox: Toolbox) -> Counter[str]:
     return Counter(seen.values())
 
 
+@pytest.mark.fault("network", "the collector {trouble}", "a server on loopback")
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -68,6 +69,7 @@ def test_events_outlive_a_collector_in_trouble(toolbox: Toolbox, trouble: Behavi
     wait_until(lambda: toolbox.health()["failures"] == 0)
 
 
+@pytest.mark.fault("network", "the collector {trouble}", "a server on loopback")
 @pytest.mark.parametrize("trouble", [hang(), drip(0.2)], ids=["hang", "drip"])
 def test_a_worker_leaves_a_collector_that_never_answers(
     toolbox: Toolbox, trouble: Behaviour
@@ -87,6 +89,7 @@ def test_a_worker_leaves_a_collector_that_never_answers(
     assert {"one": 1, "two": 1} == counted(toolbox)
 
 
+@pytest.mark.fault("network", "the collector asks for a pause of 60 s", "429 with Retry-After")
 def test_no_worker_is_started_before_the_time_that_a_collector_asked_for(toolbox: Toolbox) -> None:
     toolbox.collector.behave(status(429, retry_after=60))
     toolbox.run("ok", "one")
@@ -103,6 +106,7 @@ def test_no_worker_is_started_before_the_time_that_a_collector_asked_for(toolbox
     assert 6 == len(toolbox.records())
 
 
+@pytest.mark.fault("processes", "the clock is set back a year", "a lease that ends in a year")
 def test_a_lease_from_a_clock_that_was_set_back_counts_as_none(toolbox: Toolbox) -> None:
     toolbox.run("ok", "one")
     toolbox.settle()
@@ -117,6 +121,9 @@ def test_a_lease_from_a_clock_that_was_set_back_counts_as_none(toolbox: Toolbox)
     assert {"one": 1, "two": 1} == counted(toolbox)
 
 
+@pytest.mark.fault(
+    "processes", "a worker killed while it waits for the reply", "SIGKILL, the collector hangs"
+)
 def test_a_worker_killed_while_it_waits_for_the_reply_loses_nothing(toolbox: Toolbox) -> None:
     toolbox.collector.behave(hang(), times=1)
     toolbox.run("ok", "one")
@@ -131,6 +138,7 @@ def test_a_worker_killed_while_it_waits_for_the_reply_loses_nothing(toolbox: Too
     assert {"one": 1, "two": 1} == counted(toolbox)
 
 
+@pytest.mark.fault("processes", "a worker killed after {after} ms", "SIGKILL")
 @pytest.mark.parametrize("after", range(0, 200, 40))
 def test_a_worker_killed_at_any_moment_loses_nothing(toolbox: Toolbox, after: int) -> None:
     toolbox.run("ok", "one")
@@ -148,6 +156,7 @@ def test_a_worker_killed_at_any_moment_loses_nothing(toolbox: Toolbox, after: in
     assert {"one": 1, "two": 1} == counted(toolbox)
 
 
+@pytest.mark.fault("network", "an event that the collector will never take", "400 for one of eight")
 def test_a_bad_event_costs_no_other_its_delivery(toolbox: Toolbox) -> None:
     toolbox.collector.behave(refuse())
     toolbox.run("burst", "7")
@@ -162,6 +171,7 @@ def test_a_bad_event_costs_no_other_its_delivery(toolbox: Toolbox) -> None:
     wait_until(lambda: "rejected 1" in str(toolbox.health()))
 
 
+@pytest.mark.fault("network", "the project key is refused", "401")
 def test_a_refused_project_key_is_told_where_a_person_looks(toolbox: Toolbox) -> None:
     toolbox.settings["options"] = {"api_key": "phx_personal", "host": toolbox.collector.url}
     toolbox.run("ok", "one")
@@ -171,6 +181,7 @@ def test_a_refused_project_key_is_told_where_a_person_looks(toolbox: Toolbox) ->
     wait_until(lambda: "api_key was refused" in str(toolbox.health()))
 
 
+@pytest.mark.fault("network", "at login, the collector refuses connections", "a server on loopback")
 def test_a_login_while_the_collector_is_away_is_linked_ahead_of_everything(
     toolbox: Toolbox,
 ) -> None:
@@ -192,6 +203,9 @@ def test_a_login_while_the_collector_is_away_is_linked_ahead_of_everything(
     assert {"one": 1, "login": 1, "two": 1, "three": 1} == counted(toolbox)
 
 
+@pytest.mark.fault(
+    "network", "a login with its principal while the collector hangs", "a server on loopback"
+)
 def test_a_login_waits_two_seconds_at_most_for_a_collector_that_hangs(toolbox: Toolbox) -> None:
     toolbox.collector.behave(hang())
     began = time.monotonic()
@@ -201,6 +215,7 @@ def test_a_login_waits_two_seconds_at_most_for_a_collector_that_hangs(toolbox: T
     assert "alice" == toolbox.identity()["linked_principal_id"]
 
 
+@pytest.mark.fault("network", "the auth API {trouble}", "a server on loopback, an API key")
 @pytest.mark.parametrize(
     "trouble",
     [refuse(), hang(), drip(0.05), status(500), status(401), nonsense("not_json"), reset()],
@@ -219,6 +234,11 @@ def test_an_auth_api_in_trouble_leaves_the_event_anonymous(
     assert 1 >= len(toolbox.auth.requests)
 
 
+@pytest.mark.fault(
+    "files",
+    "records that are torn, of another version, a folder, a FIFO",
+    "written into the journal by hand",
+)
 def test_a_record_that_cannot_be_read_blocks_nothing_behind_it(toolbox: Toolbox) -> None:
     journal = toolbox.state / "usage" / "journal"
     journal.mkdir(parents=True)

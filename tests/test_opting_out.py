@@ -10,6 +10,7 @@ OFF = ["0", "false", "FALSE", "no", "off", " 0", "n", "f", "never", "disabled", 
 ON = ["1", "true", "yes", "on", "", "  ", "TRUE"]
 
 
+@pytest.mark.fault("output", "switched off as `{spelling}`", "TOOLBOX_USAGE_TRACKING")
 @pytest.mark.parametrize("spelling", OFF)
 def test_every_spelling_of_off_is_off(toolbox: Toolbox, spelling: str) -> None:
     done = toolbox.run("ok", "one", TOOLBOX_USAGE_TRACKING=spelling)
@@ -19,6 +20,7 @@ def test_every_spelling_of_off_is_off(toolbox: Toolbox, spelling: str) -> None:
     assert not toolbox.collector.connections
 
 
+@pytest.mark.fault("output", "switched off for every tool", "`{variable}={value}`")
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("DO_NOT_TRACK", "1"), ("DO_NOT_TRACK", "yes"), ("DO_NOT_TRACK", "anything"),

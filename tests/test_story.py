@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
+
 from cli import Toolbox, wait_until
 
 
@@ -133,6 +135,9 @@ def test_nothing_of_the_next_person_is_under_an_id_of_the_first(toolbox: Toolbox
     assert "bob" == of_bob[-1]["distinct_id"]
 
 
+@pytest.mark.fault(
+    "processes", "an account switched by editing the credentials", "another API key in the file"
+)
 def test_an_account_switched_behind_the_tools_back_is_noticed(toolbox: Toolbox) -> None:
     toolbox.write_credentials("key-of-alice")
     toolbox.run("login")
@@ -177,6 +182,7 @@ def test_one_command_prints_nothing_of_ours_and_leaves_no_pipe_open(toolbox: Too
     assert ("before\nafter\n", "") == (done.stdout, done.stderr)
 
 
+@pytest.mark.fault("bounds", "1,000 events at once", "one process; 20 requests at most")
 def test_a_thousand_commands_in_one_process_come_in_few_requests(toolbox: Toolbox) -> None:
     toolbox.run("burst", "1000")
     wait_until(lambda: len(toolbox.captures()) == 1000, "not all of them came", 60)

@@ -66,6 +66,7 @@ def test_an_installed_transport_is_found_by_its_name(toolbox: Toolbox, site: Pat
     assert not toolbox.collector.requests
 
 
+@pytest.mark.fault("output", "a transport that is not installed", "the author names it")
 def test_an_unknown_transport_is_told_where_a_person_looks_and_nothing_is_lost(
     toolbox: Toolbox, site: Path
 ) -> None:
@@ -83,6 +84,11 @@ def test_an_unknown_transport_is_told_where_a_person_looks_and_nothing_is_lost(
     assert 2 == len(out.read_text().splitlines())
 
 
+@pytest.mark.fault(
+    "output",
+    "a third-party wheel claims an installed transport's name",
+    "an installed distribution",
+)
 def test_a_name_that_two_distributions_claim_is_given_to_neither(
     toolbox: Toolbox, site: Path
 ) -> None:
@@ -128,6 +134,7 @@ def test_a_broken_plug_in_stops_nobody(toolbox: Toolbox, site: Path, source: str
     wait_until(lambda: "plug-in broken" in str(toolbox.health()))
 
 
+@pytest.mark.fault("output", "a plug-in that hangs", "an installed distribution")
 def test_a_plug_in_that_hangs_stops_nobody(toolbox: Toolbox, site: Path) -> None:
     source = """
         import time
@@ -144,6 +151,9 @@ def test_a_plug_in_that_hangs_stops_nobody(toolbox: Toolbox, site: Path) -> None
     assert ["one"] == toolbox.names()
 
 
+@pytest.mark.fault(
+    "processes", "a record on which every worker dies", "a plug-in that calls os._exit"
+)
 def test_a_record_on_which_three_workers_died_is_set_aside(toolbox: Toolbox, site: Path) -> None:
     source = """
         import os
@@ -219,6 +229,7 @@ def test_a_plug_in_named_by_the_author_answers_who_it_is(toolbox: Toolbox, site:
     assert not toolbox.auth.requests
 
 
+@pytest.mark.fault("output", "the transport `null`", "TOOLBOX_USAGE_TRANSPORT")
 def test_null_records_nothing_and_starts_nothing(toolbox: Toolbox) -> None:
     done = toolbox.run("ok", "one", TOOLBOX_USAGE_TRANSPORT="null")
 
@@ -226,6 +237,7 @@ def test_null_records_nothing_and_starts_nothing(toolbox: Toolbox) -> None:
     assert [] == toolbox.files()
 
 
+@pytest.mark.fault("output", "the transport `stdout` while records wait", "TOOLBOX_USAGE_TRANSPORT")
 def test_stdout_prints_each_message_at_once_and_swallows_nothing(toolbox: Toolbox) -> None:
     toolbox.collector.behave(refuse())
     toolbox.run("ok", "kept for posthog")
@@ -266,6 +278,11 @@ def test_a_message_is_printed_even_by_a_process_that_is_ending(toolbox: Toolbox)
     assert '"command_name": "last"' in said.stdout
 
 
+@pytest.mark.fault(
+    "processes",
+    "files named like libraries in the current folder",
+    "nine of them, beside the command",
+)
 def test_a_file_named_like_a_library_in_the_current_folder_is_never_imported(
     toolbox: Toolbox, tmp_path: Path
 ) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from usage_core.testing import AuthApi
-from usage_posthog.collector import Collector
 
 from faults.machine import NOBODY, Disks, Machine, as_user
+from usage_core.testing import AuthApi
+from usage_posthog.collector import Collector
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 import usage_core
 from cli import TOOLBOX, Toolbox, wait_until
 

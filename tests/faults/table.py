@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 import attrs
 import pytest
+
 from cli import TOOLBOX, Toolbox, clean_environment
 from usage_core.testing.behaviour import Behaviour
 from usage_core.testing.exchange import Reply
@@ -71,7 +72,7 @@ _shown: list[Shown] = []
 
 
 def saw(words: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> None:
-    """Note what the command of these *words* showed: for tests that run it in a way of their own."""
+    """Note what the command of these *words* showed, for a test that ran it in its own way."""
     _shown.append(Shown(words, done.returncode, done.stdout or "", done.stderr or ""))
 
 
@@ -92,7 +93,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.getoption("--list-faults"):
         for item in session.items:
             if about := described(item):
-                print("fault:", *about, sep="\t")  # noqa: T201  # asked for
+                print("fault:", *about, sep="\t")  # asked for
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from cli import wait_until
-from usage_core.testing.behaviour import Behaviour, answer, drip, hang, refuse, status
 
+from cli import wait_until
 from faults.machine import Machine
 from faults.programs import host
+from usage_core.testing.behaviour import Behaviour, answer, drip, hang, refuse, status
 
 DAY = 24 * 3600
 

@@ -6,19 +6,18 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import attrs
 import pytest
 import trustme
+
 from cli import wait_until
+from faults.front import front, name_server
+from faults.machine import Machine, apart, needs_root
 from usage_core.testing import AuthApi
 from usage_core.testing.behaviour import answer, refuse, status
 from usage_posthog.collector import Collector
-
-from faults.front import front, name_server
-from faults.machine import Machine, apart, needs_root
 
 ELSEWHERE = "http://collector.test"
 
@@ -69,12 +68,12 @@ def test_a_black_holed_collector_holds_the_worker_alone_and_not_for_long(toolbox
 
 @pytest.mark.fault("network", "the collector's backlog is full", "a listening socket, never read")
 def test_a_full_backlog_holds_the_worker_alone(toolbox: Machine) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as door:
-        with closing(socket.create_connection(door.getsockname())):
-            send_to(toolbox, f"http://127.0.0.1:{door.getsockname()[1]}")
-            toolbox.run("ok", "one")
-            assert toolbox.worker()
-            toolbox.wait_for_failure()
+    door = socket.create_server(("127.0.0.1", 0), backlog=0)
+    with door, socket.create_connection(door.getsockname()):
+        send_to(toolbox, f"http://127.0.0.1:{door.getsockname()[1]}")
+        toolbox.run("ok", "one")
+        assert toolbox.worker()
+        toolbox.wait_for_failure()
     del toolbox.settings["options"]
     delivered(toolbox, "one")
 
@@ -187,7 +186,7 @@ def test_a_custom_ca_is_honoured_for_the_auth_api(toolbox: Machine, authority: A
     "network", "a TLS handshake that never ends", "https to a server that only reads"
 )
 def test_a_handshake_that_hangs_holds_the_worker_alone(toolbox: Machine) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as door:
+    with socket.create_server(("127.0.0.1", 0)) as door:
         send_to(toolbox, f"https://127.0.0.1:{door.getsockname()[1]}")
         toolbox.run("ok", "one")
         assert toolbox.worker()

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cli import wait_until
-from usage_core.testing.behaviour import answer, refuse
 
+from cli import wait_until
 from faults.machine import NOBODY, Disks, Machine, apart, as_user, limited, needs_root
+from usage_core.testing.behaviour import answer, refuse
 
 
 def fill(disk: Path) -> Path:
     """Fill a disk to its last byte; returns the file to remove when there is to be room again."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 4096):
-                pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    assert 0 == os.statvfs(disk).f_bavail
     return filler
 
 
 def use_up_names(disk: Path) -> list[Path]:
     """Take a disk's last inode; returns the files to remove."""
     taken: list[Path] = []
-    try:
+    with suppress(OSError):
         while True:
-            taken.append(disk / f"name-{len(taken)}")
-            taken[-1].touch()
-    except OSError as error:
-        assert error.errno == errno.ENOSPC
-    return taken[:-1]
+            name = disk / f"name-{len(taken)}"
+            name.touch()
+            taken.append(name)
+    assert 0 == os.statvfs(disk).f_favail
+    return taken
 
 
 @pytest.mark.fault("files", "a full disk on the first run", "a tmpfs filled to the last byte")

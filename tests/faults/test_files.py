@@ -10,10 +10,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from cli import wait_until
-from usage_core.testing.behaviour import answer, hang, refuse
 
+from cli import wait_until
 from faults.machine import Machine
+from usage_core.testing.behaviour import answer, hang, refuse
 
 ID = "0f8a7c8e-41d5-4c3c-9f2f-1a2b3c4d5e6f"
 UNUSABLE = {

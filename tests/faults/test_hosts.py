@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli import wait_until
-from usage_core.testing.behaviour import answer, hang
 
+from cli import wait_until
 from faults.machine import Machine, needs_root
 from faults.programs import host, ran
 from faults.table import saw
+from usage_core.testing.behaviour import answer, hang
 
 
 @pytest.mark.fault("processes", "a host that lives on", "a server that records, and reaps nobody")

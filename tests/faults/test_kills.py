@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli import wait_until
-from usage_core.testing.behaviour import answer, hang
 
+from cli import wait_until
 from faults.machine import Machine
+from usage_core.testing.behaviour import answer, hang
 
 KILLER = """
 import os, sys

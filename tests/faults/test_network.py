@@ -6,7 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from cli import wait_until
+from faults.machine import Machine
 from usage_core.testing.behaviour import (
     Behaviour,
     answer,
@@ -22,8 +24,6 @@ from usage_core.testing.behaviour import (
     slow,
     status,
 )
-
-from faults.machine import Machine
 
 TEN = [refuse(), reset(), never_accept(), status(500), status(429, retry_after=1), lost_request()]
 

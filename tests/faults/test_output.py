@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli import wait_until
-from usage_core.testing.behaviour import answer, hang
 
+from cli import wait_until
 from faults.machine import Machine
 from faults.table import saw
+from usage_core.testing.behaviour import answer, hang
 
 NOTICE = "Toolbox records which commands are used. Off: TOOLBOX_USAGE_TRACKING=0"
 

@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cli import TOOLBOX, wait_until
-from usage_core.testing.behaviour import answer, hang, slow
 
+from cli import TOOLBOX, wait_until
 from faults.machine import Disks, Machine, as_user, limited, needs_root
 from faults.table import saw
+from usage_core.testing.behaviour import answer, hang, slow
 
 
 @pytest.mark.fault(

@@ -206,6 +206,13 @@ def wheels(session: nox.Session) -> None:
         session.error("the demo's command did not tell its event")
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Side by side with the peers, the floor, growth, a fleet; writes docs/benchmarks.md."""
+    install(session, "build", "bench")
+    measure(session, "benchmarks.report")
+
+
 @nox.session(name="bench-quick")
 def bench_quick(session: nox.Session) -> None:
     """What tracking adds to a command, in under a minute: for trying things out."""

@@ -25,7 +25,6 @@ from benchmarks.tables import added, quartiles, ratio, table
 from usage_core._recording.state import StateFolder
 from usage_posthog.collector import Collector
 
-HOSTS = ("bare", "argparse", "click", "typer")
 NONE, FLOOR = "no tracking", "floor: write, rename, spawn `true`"
 SLOW = ("usage, a worker is at work", "usage, first run on a machine")
 
@@ -34,14 +33,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.command", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer cases, under a minute")
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--hosts", default="")
+    parser.add_argument("--hosts", default="bare,typer")
     options = parser.parse_args()
-    hosts = options.hosts or ("bare,typer" if options.quick else ",".join(HOSTS))
     leftovers.adopt()
     with tempfile.TemporaryDirectory() as scratch, Collector() as collector:
         os.chdir(scratch)
         used = settled_home(collector.url, Path(scratch, "used"))
-        for host in hosts.split(","):
+        for host in options.hosts.split(","):
             compared = cases(host, collector.url, used)
             if options.quick:
                 compared = [case for case in compared if case.name not in SLOW]

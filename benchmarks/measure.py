@@ -6,9 +6,11 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +20,16 @@ import attrs
 from benchmarks import leftovers
 from benchmarks.leftovers import Leftovers
 
-__all__ = ["PROGRAMS", "Case", "Sample", "clean_environment", "instructions", "interleaved", "once"]
+__all__ = [
+    "PROGRAMS",
+    "Case",
+    "Sample",
+    "clean_environment",
+    "here",
+    "instructions",
+    "interleaved",
+    "once",
+]
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 
@@ -35,14 +46,18 @@ def clean_environment() -> dict[str, str]:
 
 @attrs.frozen
 class Case:
-    """One way to run a command: *prepare* gets its fresh home folder before the clock starts."""
+    """One way to run a command: *prepare* gets its fresh home folder before the clock starts.
+
+    After *limit* seconds it is killed.
+    """
 
     name: str
     program: str
     arguments: tuple[str, ...] = ()
     python: str = sys.executable
     environ: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    prepare: Callable[[Path], None] = lambda _: None
+    prepare: Callable[[Path], object] = lambda _: None
+    limit: float = 60.0
 
     def command(self) -> list[str]:
         """Return what is run."""
@@ -60,6 +75,7 @@ class Sample:
     wall: float
     cpu: float
     after: Leftovers = attrs.field(factory=Leftovers)
+    killed: bool = False
 
 
 def once(case: Case, *, wait: bool = False) -> Sample:
@@ -72,7 +88,7 @@ def once(case: Case, *, wait: bool = False) -> Sample:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         case.prepare(Path(home))
         sample = here(case, Path(home))
-        if wait:
+        if wait and not sample.killed:
             return attrs.evolve(sample, after=leftovers.collect())
         leftovers.end()
         return sample
@@ -81,14 +97,18 @@ def once(case: Case, *, wait: bool = False) -> Sample:
 def here(case: Case, home: Path) -> Sample:
     """Run *case* once in *home* and leave everything as it then is."""
     command, environment = case.command(), case.environment(home)
-    null = [(os.POSIX_SPAWN_OPEN, n, os.devnull, os.O_RDWR, 0) for n in (0, 1)]
+    null = [(os.POSIX_SPAWN_OPEN, n, os.devnull, os.O_RDWR, 0) for n in range(3)]
     began = time.perf_counter()
     process = os.posix_spawn(command[0], command, environment, file_actions=null)
+    timer = threading.Timer(case.limit, os.kill, (process, signal.SIGKILL))
+    timer.start()
     _, status, usage = os.wait4(process, 0)
     wall = time.perf_counter() - began
-    if status != 0:
+    timer.cancel()
+    killed = os.WIFSIGNALED(status) and wall >= case.limit
+    if status != 0 and not killed:
         raise RuntimeError(f"{case.name}: {' '.join(command)} ended with status {status}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime)
+    return Sample(wall, usage.ru_utime + usage.ru_stime, killed=killed)
 
 
 def interleaved(

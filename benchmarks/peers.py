@@ -1,0 +1,152 @@
+"""Side by side with the peers: what each adds to a command, and what it leaves behind.
+
+    python -m benchmarks.peers [--rounds N]
+
+Each system has an environment of its own; what it adds is the difference to the same command in
+the same environment without it, taken within one round. All rounds are interleaved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+
+from benchmarks import leftovers
+from benchmarks.environments import INSTRUMENTED, SYSTEMS, System, prepare, versions
+from benchmarks.measure import Case, Sample, instructions, interleaved
+from benchmarks.results import save
+from benchmarks.stage import Stage, stage
+from benchmarks.tables import added, quartiles, ratio, table
+
+HOSTS = ("bare", "argparse", "click", "typer")
+APPS = ("click", "typer")  # whose app the programs hand over: it can be instrumented
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    options = parser.parse_args()
+    for system in SYSTEMS:
+        prepare(system)
+    measured = "\n".join(f"- {system.title}: {versions(system)}" for system in SYSTEMS)
+    save("systems", {}, measured)
+    with stage() as here:
+        for host in HOSTS:
+            in_the_command(here, host, options.rounds)
+        opted_out(here, options.rounds)
+        everything(here, options.rounds)
+
+
+def in_the_command(here: Stage, host: str, rounds: int) -> None:
+    """Measure what each system adds to the command's own process."""
+    systems = (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if host in APPS else SYSTEMS
+    pairs = [(here.bare(system, host), here.tracked(system, host)) for system in systems]
+    samples = interleaved([case for pair in pairs for case in pair], rounds)
+    counts: dict[str, int | None] = {}
+    if host in ("bare", "typer"):
+        counts = counted([case for pair in pairs for case in pair])
+    rows, found = [], {}
+    for system, (bare, with_it) in zip(systems, pairs, strict=True):
+        wall, cpu = differences(samples, bare, with_it)
+        found[system.name] = figures(wall, cpu, counts.get(with_it.name), counts.get(bare.name))
+        row = [system.title, quartiles(wall), quartiles(cpu)]
+        rows.append([*row, *compared(found[system.name], found["usage"])])
+    header = ["system", "wall ms added", "CPU ms added", "instructions added", "CPU, of ours"]
+    save(f"command-{host}", found, f"{load_note(rounds)}\n\n{table(header, rows)}")
+
+
+def opted_out(here: Stage, rounds: int) -> None:
+    """Measure what each system adds to the command of a person who said no."""
+    systems = [system for system in (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if system.opt_out]
+    pairs = [(here.bare(s, "typer"), silenced(here.tracked(s, "typer"), s)) for s in systems]
+    samples = interleaved([case for pair in pairs for case in pair], rounds)
+    counts = counted([case for pair in pairs for case in pair])
+    rows, found = [], {}
+    for system, (bare, with_it) in zip(systems, pairs, strict=True):
+        wall, cpu = differences(samples, bare, with_it)
+        found[system.name] = figures(wall, cpu, counts[with_it.name], counts[bare.name])
+        row = [system.title, quartiles(wall), quartiles(cpu)]
+        rows.append([*row, *compared(found[system.name], found["usage"])])
+    header = ["system", "wall ms added", "CPU ms added", "instructions added", "CPU, of ours"]
+    save("opted-out", found, f"{load_note(rounds)}\n\n{table(header, rows)}")
+
+
+def everything(here: Stage, rounds: int) -> None:
+    """Measure the command together with all processes that it leaves behind."""
+    pairs = [(here.bare(system, "typer"), here.tracked(system, "typer")) for system in SYSTEMS]
+    samples = interleaved([case for pair in pairs for case in pair], rounds, wait=True)
+    rows, found = [], {}
+    for system, (bare, with_it) in zip(SYSTEMS, pairs, strict=True):
+        mine = samples[with_it.name]
+        whole = [s.cpu + s.after.cpu for s in mine]
+        cpu = added(whole, [s.cpu for s in samples[bare.name]])
+        peaks = [s.after.peak_mib for s in mine]
+        found[system.name] = {
+            "cpu": statistics.median(cpu),
+            "peak_mib": statistics.median(peaks),
+            "processes": statistics.median([s.after.processes for s in mine]),
+        }
+        rows.append(
+            [
+                system.title,
+                quartiles(cpu, 0),
+                ratio(found[system.name]["cpu"], found["usage"]["cpu"]),
+                f"{found[system.name]['processes']:.0f}",
+                quartiles(peaks) if max(peaks) else "-",
+                quartiles([s.after.seconds for s in mine], 2) if max(peaks) else "-",
+            ]
+        )
+    header = ["system", "CPU ms added, all", "of ours", "processes", "peak MiB", "gone after s"]
+    save("everything", found, f"{load_note(rounds)}\n\n{table(header, rows)}")
+
+
+def silenced(case: Case, system: System) -> Case:
+    """Return *case* for a person who said no in the way that *system* understands."""
+    return attrs.evolve(case, environ={**case.environ, **(system.opt_out or {})})
+
+
+def counted(cases: Sequence[Case]) -> dict[str, int | None]:
+    """Return the instructions of each case's own process, by the names of the cases."""
+    with ThreadPoolExecutor(2) as pool:  # a count does not change with what runs beside it
+        found = dict(zip((c.name for c in cases), pool.map(instructions, cases), strict=True))
+    leftovers.end()
+    return found
+
+
+def differences(
+    samples: dict[str, list[Sample]], bare: Case, with_it: Case
+) -> tuple[list[float], list[float]]:
+    """Return what is added in wall and in CPU time, in milliseconds, round by round."""
+    a, b = samples[with_it.name], samples[bare.name]
+    return added([s.wall for s in a], [s.wall for s in b]), added(
+        [s.cpu for s in a], [s.cpu for s in b]
+    )
+
+
+def figures(
+    wall: Sequence[float], cpu: Sequence[float], count: int | None, base: int | None
+) -> dict[str, float | None]:
+    """Return the medians and the instructions added, in millions."""
+    extra = None if count is None or base is None else (count - base) / 1e6
+    return {"wall": statistics.median(wall), "cpu": statistics.median(cpu), "instructions": extra}
+
+
+def compared(mine: dict[str, float | None], ours: dict[str, float | None]) -> list[str]:
+    """Return the cells for instructions and for the comparison with ours."""
+    extra = mine["instructions"]
+    cell = "-" if extra is None else f"{extra:.1f} M"
+    return [cell, ratio(mine["cpu"] or 0.0, ours["cpu"] or 0.0)]
+
+
+def load_note(rounds: int) -> str:
+    """Return how this was measured, and how busy the machine was."""
+    return f"{rounds} rounds, medians [quartiles]; load of the machine {os.getloadavg()[0]:.1f}."
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -97,12 +97,14 @@ def requirements(*groups: str) -> Sequence[str]:
     return dependency_groups(load_toml("pyproject.toml"), *groups)
 
 
-def pytest(session: nox.Session, *arguments: str) -> None:
+def pytest(
+    session: nox.Session, *arguments: str, env: Mapping[str, str | None] | None = None
+) -> None:
     """Run pytest in the session's environment, with what was given after `--`.
 
     Most tests wait for another process most of the time: four at once are no crowd for two cores.
     """
-    session.run("python", "-m", "pytest", "-n", "4", *arguments, *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "4", *arguments, *session.posargs, env=env)
 
 
 @nox.session
@@ -224,6 +226,42 @@ def measure(session: nox.Session, module: str, *arguments: str) -> None:
     """Run a benchmark; its commands are to find their bytecode, as an installed tool would."""
     environment = {"PYTHONDONTWRITEBYTECODE": ""}
     session.run("python", "-m", module, *arguments, *session.posargs, env=environment)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """The fuzzing of the tests with fifty times as many examples; THOROUGH says how many times."""
+    install(session, "test")
+    times = os.environ.get("THOROUGH", "50")
+    pytest(session, "tests/test_fuzz.py", env={"THOROUGH": times})
+
+
+@nox.session
+def frozen(session: nox.Session) -> None:
+    """A tool that PyInstaller made one folder of, and one file."""
+    install(session, "test", "frozen")
+    session.run("python", "-m", "pytest", "tests/frozen", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """bandit on the sources, and known vulnerabilities of what they need, if anybody can be asked.
+
+    What bandit rates low, ruff's rules of the same names have asked a reason for on each line.
+    """
+    install(session, "build", "audit")
+    # B104 takes the address of nobody, in an event, for one to listen at.
+    medium = ["--severity-level", "medium", "--skip", "B104"]
+    session.run("bandit", "--quiet", "--recursive", *medium, "src")
+    session.run("python", "-m", "pip", "check")
+    ask = ["pip-audit", "--vulnerability-service", "osv", "--progress-spinner", "off"]
+    said = str(session.run(*ask, silent=True, success_codes=[0, 1]))
+    if "No known vulnerabilities found" in said:
+        session.log("No known vulnerabilities in what is installed.")
+    elif "known vulnerabilit" in said:
+        session.error(said)
+    else:
+        session.warn("osv.dev cannot be reached: nothing was compared with known vulnerabilities.")
 
 
 @nox.session

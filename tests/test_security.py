@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import gzip
 import os
+import re
 import socket
 import ssl
 import stat
@@ -586,3 +587,15 @@ def test_no_answer_reaches_a_terminal_as_more_than_letters(toolbox: Toolbox) -> 
     said = str(toolbox.health()["last_error"])
     assert "pwned" in said
     assert said.isprintable()
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    tests = Path(__file__).parent
+    page = (tests.parent / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", page))
+    paths = set(re.findall(r"`(tests/[\w/.]+)`", page))
+    source = "".join(path.read_text() for path in tests.rglob("test_*.py"))
+
+    assert len(named) > 20
+    assert [] == [name for name in named if f"def {name}(" not in source]
+    assert [] == [path for path in paths if not (tests.parent / path).exists()]

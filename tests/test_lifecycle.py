@@ -157,7 +157,7 @@ def test_a_logout_that_was_applied_before_a_crash_does_nothing() -> None:
 @pytest.mark.parametrize(
     "identity",
     [anonymous(), anonymous(ANON, "t"), linked(ANON, "A", None), linked(ANON, "A", "s", "x", "y")],
-    ids=str,
+    ids=["nobody", "nobody-named", "linked", "linked-and-told"],
 )
 def test_an_identity_outlives_the_process(identity: Identity, tmp_path: Path) -> None:
     path = tmp_path / "usage.json"
@@ -174,6 +174,13 @@ def test_an_alias_has_a_uuid_of_its_own_and_of_its_moment() -> None:
     assert alias.uuid != capture.uuid
     assert alias.uuid[:13] == capture.uuid[:13]
     assert alias.timestamp == capture.timestamp == NOON + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("answer", ["", "  ", "null", "Anonymous", "'none'", "x" * 201, "a\0b"])
+def test_what_cannot_name_a_person_counts_as_nobody(answer: str) -> None:
+    waterfall = Waterfall(lambda _: answer, None)
+    assert waterfall.principal(None, fact(1, "login", "s")) is None
+    assert waterfall.principal(None, fact(1, "login", "t", principal=answer)) is None
 
 
 # What holds in every story of up to four actions (five in the session `properties`). A login brings

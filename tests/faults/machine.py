@@ -47,14 +47,15 @@ class Machine(Toolbox):
         return [*self.around, sys.executable, str(TOOLBOX), *words]
 
     def worker(self) -> int | None:
-        """The worker that lives here, or is not reaped yet: no process of another's number."""
+        """The worker that lives, or dies and is not reaped yet: no other process of its number."""
         process = super().worker()
         try:
             words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+            parent = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             return None
-        return process if b"usage-worker" in words or state == "Z" else None
+        is_dying = words == [b""] and parent not in ("0", "2")  # these are the kernel's
+        return process if b"usage-worker" in words or is_dying else None
 
     def names_waiting(self) -> list[str]:
         return [path.name for path in self.records()]

@@ -179,6 +179,25 @@ def test_a_disk_that_fails_for_a_while_changes_nothing(
     assert tell(story) == tell(story, disk)
 
 
+def test_an_identity_that_cannot_be_read_for_a_while_is_kept(tmp_path: Path) -> None:
+    """4. Only what can never be read is set aside: the disk may come back."""
+    bench = Workbench(tmp_path)
+    bench.put(note(1, "command"))
+    bench.work_to_the_end()
+    before, path = bench.identity, bench.folder.identity
+    bench.put(note(2, "command"))
+    bench.disk.counts_reads = True
+    bench.disk.fails_on = (f"open {path}", f"stat {path}", f"lstat {path}")
+    for _ in range(5):
+        bench.work()
+    bench.disk.fails_on = ()
+    bench.work_to_the_end()
+
+    assert before == bench.identity
+    assert not (tmp_path / "usage" / "aside").exists()
+    assert 1 == len({one["distinct_id"] for one in bench.delivered()})
+
+
 # What the collector does. Each request meets the next of these, and the last of them for ever.
 
 REPLIES = st.lists(st.sampled_from(["accepts", "is away", "loses the reply"]), max_size=12)
@@ -279,24 +298,36 @@ def test_a_record_in_hand_when_three_workers_died_is_set_aside(
 
 
 def test_an_answer_outlives_the_worker_that_asked(tmp_path: Path) -> None:
-    """4. and 1.: what was acted on once is not asked again, when the answer would be another."""
-    for number in range(1, 40):
-        bench = Workbench(tmp_path / str(number), {"a": "A"})
+    """4.: what was acted on is not asked again, when the answer would be another."""
+    for moment in range(1, 40):
+        bench = Workbench(tmp_path / str(moment), {"a": "A"})
         bench.put(note(1, "command"))
         bench.work()
         bench.put(note(2, "command", "a"))
-        bench.disk.dies_at = bench.disk.count + number
+        bench.disk.dies_at = bench.disk.count + moment
         bench.work()
         bench.disk.dies_at = 0
         bench.answers = {"b": "B"}
         bench.put(note(3, "login", "b"))
         bench.work_to_the_end()
 
-        owners: dict[object, set[object]] = {}
-        for one in bench.delivered():
-            if one["kind"] == "alias":
-                owners.setdefault(one["previous_id"], set()).add(one["distinct_id"])
-        assert all(len(people) == 1 for people in owners.values())
+        (second,) = [one for one in bench.delivered() if "command 2" in repr(one)]
+        links = [one["distinct_id"] for one in bench.delivered() if one["kind"] == "alias"]
+        assert (["B"] if second["is_anon"] else ["A", "B"]) == links
+
+
+def test_nothing_leaves_that_may_yet_become_another_message(tmp_path: Path) -> None:
+    """4. and 5.: not even where the answer comes when a disk has failed in between."""
+    for moment in range(1, 150):
+        bench = Workbench(tmp_path / str(moment))
+        bench.put(note(1, "command", "a"))
+        bench.disk = bench.transport.disk = Disk(
+            str(bench.root), fails_at=moment, counts_reads=True
+        )
+        bench.work()
+        bench.answers = {"a": "A"}
+        bench.work_to_the_end()
+        assert 1 == sum(one["kind"] == "capture" for one in bench.delivered())
 
 
 def test_a_full_journal_takes_what_changes_the_identity_and_a_worker_makes_room(

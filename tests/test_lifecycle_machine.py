@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -30,7 +30,7 @@ from usage_core._identity.state import Identity, Linked
 from usage_core.testing.lifecycle import FIRST, NOON, LifecycleMachine, happens
 from usage_posthog import PostHogTransport, _wire
 from usage_posthog.collector import Collector
-from workbench import MORE, THOROUGH, Workbench, in_process
+from workbench import MORE, PHASES, THOROUGH, Workbench, in_process
 
 STEPS = 30
 
@@ -262,6 +262,7 @@ SETTINGS = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,
+    phases=PHASES,
     report_multiple_bugs=False,
 )
 
@@ -286,8 +287,9 @@ def test_nobody_is_taken_for_anybody_else_by_the_real_worker(link: str, tmp_path
 
 def story_of(machine: type[LifecycleMachine]) -> list[str]:
     """The shortest story that *machine* fails on, as Hypothesis prints it."""
+    shrunk = settings(SETTINGS, max_examples=300, phases=list(Phase))
     with pytest.raises(AssertionError) as failed:
-        run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=300))
+        run_state_machine_as_test(machine, settings=shrunk)
     notes: list[str] = getattr(failed.value, "__notes__", [])
     return [line for line in "\n".join(notes).splitlines() if line.startswith("state.")]
 

@@ -21,6 +21,7 @@ from typing import Any
 from unittest import mock
 
 import attrs
+from hypothesis import Phase
 
 from usage_core import Message, Transport, hookimpl
 from usage_core._delivery import folding, guard
@@ -40,6 +41,9 @@ THOROUGH = int(os.environ.get("THOROUGH", "1"))
 
 MORE = max(1, THOROUGH // 5)
 """The same, where a story takes a worker with real files."""
+
+PHASES = [Phase.generate] if "UNSHRUNK" in os.environ else list(Phase)
+"""Where nobody reads the story that a test fails with, none need be short."""
 
 RESOLVER = "workbench_resolver"
 
@@ -122,7 +126,8 @@ def note(
 class Disk:
     """The file operations below *root*, each of which may be the last or fail.
 
-    *dies_at* and *fails_at* count operations from one, *dies_on* is how the deadly ones begin.
+    *dies_at* and *fails_at* count operations from one; those that begin with *dies_on* or with one
+    of *fails_on* are concerned too.
     After the death of a process every further operation raises `Death` until `revive`. Death also
     comes before a request, and before its reply is seen: the transport calls `touch`.
     """
@@ -133,6 +138,7 @@ class Disk:
     torn: bool = False
     fails_at: int = 0
     fails_for: int = 1
+    fails_on: tuple[str, ...] = ()
     fails_with: int = errno.EIO
     counts_reads: bool = False
     count: int = 0
@@ -151,7 +157,7 @@ class Disk:
         "utime",
         "truncate",
     )
-    READS = ("read", "fstat", "stat", "listdir", "scandir")
+    READS = ("read", "fstat", "stat", "lstat", "listdir", "scandir")
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -181,7 +187,8 @@ class Disk:
         if self.count == self.dies_at or (self.dies_on and what.startswith(self.dies_on)):
             self.dead = True
             raise Death
-        if fails and self.fails_at <= self.count < self.fails_at + self.fails_for:
+        is_time = self.fails_at <= self.count < self.fails_at + self.fails_for
+        if fails and (is_time or what.startswith(self.fails_on or ("never",))):
             raise OSError(self.fails_with, os.strerror(self.fails_with))
 
     def _is_ours(self, target: object) -> bool:

@@ -60,7 +60,7 @@ def run(mutation: Mutation | None, tests: Sequence[str]) -> int:
             return subprocess.run(
                 [*command, *tests],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", "UNSHRUNK": "1"},
                 capture_output=True,
                 timeout=LONGEST,
                 check=False,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from typing import cast
 
 import attrs
@@ -78,9 +80,9 @@ class IdentityStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            if _is_regular_and_small(self.path):
-                raise
-            raise UnusableIdentityError(str(error)) from error
+            if _can_never_hold_one(self.path):
+                raise UnusableIdentityError(str(error)) from error
+            raise
         try:
             found: object = json.loads(data.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
@@ -110,5 +112,10 @@ def _identity(found: dict[str, object]) -> Identity:
     )
 
 
-def _is_regular_and_small(path: str) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) <= _MOST
+def _can_never_hold_one(path: str) -> bool:
+    """Say whether what lies there is the trouble; where nobody can look, it may be the disk."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return not stat.S_ISREG(found.st_mode) or found.st_size > _MOST

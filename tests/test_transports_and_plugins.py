@@ -210,6 +210,50 @@ def test_a_message_leaves_as_the_plug_ins_made_it_or_not_at_all(
     assert "colour" not in toolbox.captures()[0]["properties"]
 
 
+def test_plug_ins_are_told_what_became_of_messages_and_of_the_identity(
+    toolbox: Toolbox, site: Path
+) -> None:
+    told = site / "told.txt"
+    source = f"""
+        from usage_core import hookimpl
+
+        def tell(*words):
+            with open({str(told)!r}, "a") as file:
+                print(*words, file=file)
+
+        @hookimpl
+        def usage_delivered(messages):
+            events = [message for message in messages if hasattr(message, "event")]
+            tell("delivered", *(event.properties["command_name"] for event in events))
+
+        @hookimpl
+        def usage_undeliverable(messages, reason):
+            tell("undeliverable", *(m.properties["command_name"] for m in messages), reason[:8])
+
+        @hookimpl
+        def usage_identity_changed(before, after, fact):
+            tell("changed", type(before).__name__, type(after).__name__, fact.kind)
+        """
+    install(site, "listener", "listener", source, usage="listener")
+    toolbox.collector.reject(lambda e: e["properties"].get("command_name") == "bad", status=400)
+    for words in (("ok", "good"), ("ok", "bad"), ("login", "alice"), ("logout",)):
+        toolbox.run(*words)
+        toolbox.settle()
+    wait_until(lambda: told.read_text().count("delivered") >= 3)
+
+    lines = told.read_text().splitlines()
+    assert ["delivered good", "undeliverable bad HTTP 400"] == [
+        line for line in lines if "good" in line or "bad" in line
+    ]
+    assert [
+        "changed NoneType Anonymous command",
+        "changed Anonymous Linked login",
+        "changed Linked Anonymous logout",
+    ] == [line for line in lines if line.startswith("changed")]
+    assert "delivered login" in lines
+    assert "delivered logout" in lines
+
+
 def test_a_plug_in_named_by_the_author_answers_who_it_is(toolbox: Toolbox, site: Path) -> None:
     (site / "who.py").write_text(
         dedent("""

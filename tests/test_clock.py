@@ -110,6 +110,16 @@ def identity_of(messages: Sequence[Message]) -> list[tuple[str, str, str]]:
     return sorted((m.uuid, m.distinct_id, getattr(m, "previous_id", "")) for m in messages)
 
 
+def test_what_was_recorded_first_is_folded_and_delivered_first(tmp_path: Path) -> None:
+    """Where the clock does not step, names are in order, whatever a folder's listing says."""
+    bench = Workbench(tmp_path)
+    for number in (3, 9, 1, 7, 5, 8, 2, 6, 4, 10):
+        bench.put(note(number, "command"))
+    bench.work_to_the_end()
+    order = [str(one["properties"]) for one in bench.delivered()]
+    assert [f"command {number}'" in about for number, about in enumerate(order, 1)] == [True] * 10
+
+
 @settings(max_examples=100 * MORE, deadline=None)
 @given(story=moves, at_once=st.booleans(), away=st.booleans())
 def test_a_clock_that_steps_joins_nobody(story: list[Move], at_once: bool, away: bool) -> None:

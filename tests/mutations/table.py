@@ -35,7 +35,6 @@ DELIVERY = "_delivery/delivery.py"
 WORKPLACE = "_delivery/workplace.py"
 IN_HAND = "_delivery/in_hand.py"
 PROCESS = "_delivery/process.py"
-WORKER = "_delivery/worker.py"
 SPOOL = "_recording/spool.py"
 FILES = "_recording/files.py"
 LEASE = "_recording/lease.py"
@@ -295,8 +294,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a spool is full for ever",
-        WORKER,
-        "spool.recount()",
+        SPOOL,
+        "os.ftruncate(mark, units)",
         "pass",
         (
             f"{CRASHES}::test_a_full_journal_takes_what_changes_the_identity_and_a_worker_makes_room",
@@ -307,7 +306,7 @@ MUTATIONS = (
         SPOOL,
         "return sorted(name[:-5]",
         "return list(name[:-5]",
-        (CLOCK,),
+        (f"{CLOCK}::test_what_was_recorded_first_is_folded_and_delivered_first",),
     ),
     Mutation(
         "a full spool refuses a login",

@@ -569,6 +569,24 @@ def test_a_record_of_an_odd_name_is_in_nobodys_way(tmp_path: Path, name: str, wh
     undisturbed(tmp_path / "state", Litter({path: json.dumps(record).encode()}), assert_may_leave)
 
 
+@pytest.mark.parametrize("transport", ["../../../evil", "..", ".", "a/b", "/tmp/x", "a\0b"])
+def test_a_fact_for_a_transport_that_is_a_path_leads_nowhere(
+    tmp_path: Path, transport: str
+) -> None:
+    data = json.dumps({**FACTS[0], "transport": transport}).encode()
+    with pytest.raises(ValueError, match="transport"):
+        records.load_fact(data)
+    undisturbed(tmp_path / "state", Litter({f"usage/journal/{NAME}.json": data}), assert_may_leave)
+    assert {"home", "state"} == {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_a_number_that_json_does_not_know_does_not_leave(tmp_path: Path, number: str) -> None:
+    text = json.dumps({**MESSAGES[1], "properties": {"n": "?"}}).replace('"?"', number)
+    with pytest.raises(ValueError, match="number"):
+        records.load_message(text.encode())
+
+
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 def test_a_fact_from_before_or_after_all_time_is_in_nobodys_way(tmp_path: Path, at: str) -> None:
     data = json.dumps({**FACTS[0], "at": at}).encode()

@@ -38,7 +38,7 @@ class Recorder:
         self._credentials = credentials
         self.notice = notice_text
         self._numbers = itertools.count()
-        self._worker = 0
+        self._workers: set[int] = set()
         self._here = {_STARTED_IN, _current_folder()}
 
     def decision(self) -> consent.Decision:
@@ -141,14 +141,16 @@ class Recorder:
     ) -> None:
         from usage_core._recording import detach
 
-        if self._worker and detach.reap(self._worker):
-            self._worker = 0
+        for process in tuple(self._workers):  # one may be leaving while the next is started
+            if detach.reap(process):
+                self._workers.discard(process)
         lease = folder.lease
         if lease.stands(time.time()) and not (even_in_a_pause and lease.holder() is None):
             return
         config = jsontext.dumps(self.worker_config(transport))
-        self._worker = detach.start(config, self._environment())
-        lease.take(time.time() + WORKER_LIVES, self._worker)
+        worker = detach.start(config, self._environment())
+        self._workers.add(worker)
+        lease.take(time.time() + WORKER_LIVES, worker)
 
     def _wait_for_link(self, folder: state.StateFolder, transport: str, name: str) -> None:
         """Wait until the login is folded and its alias acknowledged, or safe and put off."""

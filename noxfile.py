@@ -233,7 +233,8 @@ def fuzz(session: nox.Session) -> None:
     """The fuzzing of the tests with fifty times as many examples; THOROUGH says how many times."""
     install(session, "test")
     times = os.environ.get("THOROUGH", "50")
-    pytest(session, "tests/test_fuzz.py", env={"THOROUGH": times})
+    tests = sorted(map(str, Path("tests").glob("test_fuzz*.py")))
+    pytest(session, *tests, env={"THOROUGH": times})
 
 
 @nox.session

@@ -88,12 +88,12 @@ def test_a_frozen_tool_that_is_deleted_while_its_worker_starts_loses_nothing(
     toolbox.environ |= {"STARTS": str(tmp_path / "starts"), "COLLECTOR": toolbox.collector.url}
     copy = tmp_path / "copy"
     shutil.copytree(program.parent, copy)
-    words = [copy / program.name, "one"]
+    words = [str(copy / program.name), "one"]
     subprocess.run(words, env=toolbox.full_environment(), check=True)
     shutil.rmtree(copy)
     wait_until(lambda: toolbox.worker() is None, "the worker lives on")
     (toolbox.state / "usage" / "lease").unlink(missing_ok=True)
-    subprocess.run([program, "two"], env=toolbox.full_environment(), check=True)
+    subprocess.run([str(program), "two"], env=toolbox.full_environment(), check=True)
     toolbox.settle()
 
     arrived = {e["uuid"]: e["properties"]["command_name"] for e in toolbox.captures()}

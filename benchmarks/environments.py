@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = ["INSTRUMENTED", "SYSTEMS", "System", "prepare", "versions"]
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".nox" / "bench-systems"
 OURS = ("usage_core", "usage_posthog")
+NEEDED = ("attrs", "filelock", "httpx", "pluggy", "posthog", "pyyaml", "requests")
 
 
 @attrs.frozen
@@ -39,7 +41,7 @@ class System:
 
 _NO = {"DO_NOT_TRACK": "1"}
 SYSTEMS = (
-    System("usage", "usage (this project)", ("httpx", "pyyaml"), _NO),
+    System("usage", "usage (this project)", NEEDED, _NO),
     System("arcade", "Arcade's CommandTracker", ("arcade-mcp",), {"ARCADE_USAGE_TRACKING": "0"}),
     System(
         "iterative",
@@ -66,9 +68,17 @@ def prepare(system: System) -> None:
         if system.name == "azure":
             _point_home(folder)
     if system.name == "usage":
-        ours = [f"{ROOT}/src/{name}" for name in OURS]
-        _run([*pip, *ours])  # with what they need
-        _run([*pip, "--no-deps", "--force-reinstall", *ours])
+        _install_ours(pip)
+
+
+def _install_ours(pip: list[str]) -> None:
+    """Install wheels of this work tree, as a person would have them; no registry is asked."""
+    with tempfile.TemporaryDirectory() as wheels:
+        build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        sources = [f"{ROOT}/src/{name}" for name in OURS]
+        _run([*build, "--no-build-isolation", "--wheel-dir", wheels, *sources])
+        built = [str(path) for path in Path(wheels).glob("*.whl")]
+        _run([*pip, "--no-deps", "--no-index", "--force-reinstall", *built])
 
 
 def versions(system: System) -> str:

@@ -1,6 +1,6 @@
 """Side by side with the peers: what each adds to a command, and what it leaves behind.
 
-    python -m benchmarks.peers [--rounds N]
+    python -m benchmarks.peers [--rounds N] [--hosts bare,typer]
 
 Each system has an environment of its own; what it adds is the difference to the same command in
 the same environment without it, taken within one round. All rounds are interleaved.
@@ -30,13 +30,14 @@ APPS = ("click", "typer")  # whose app the programs hand over: it can be instrum
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--hosts", default=",".join(HOSTS))
     options = parser.parse_args()
     for system in SYSTEMS:
         prepare(system)
     measured = "\n".join(f"- {system.title}: {versions(system)}" for system in SYSTEMS)
     save("systems", {}, measured)
     with stage() as here:
-        for host in HOSTS:
+        for host in options.hosts.split(","):
             in_the_command(here, host, options.rounds)
         opted_out(here, options.rounds)
         everything(here, options.rounds)

@@ -17,14 +17,18 @@ settings = ast.literal_eval(os.environ["TOOLBOX"])
 print("before", flush=True)
 tracker = Tracker("toolbox", **{"version": "1", "transport": "posthog", **settings})
 def workers():
-    found = 0
+    found = []
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{process}/stat") as file:
-                found += int(file.read().rpartition(")")[2].split()[1]) == os.getpid()
+                if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
+                    found.append(int(process))
         except OSError:
             pass
     return found
+def wait_for_ends():
+    for worker in workers():
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
 """
 
 

@@ -12,7 +12,7 @@ from faults.table import CLASSES, PAGE, page_rows
 def rows_of_tests() -> list[tuple[str, ...]]:
     """Return the class, fault and production of every test that is marked as a fault."""
     root = PAGE.parents[1]
-    quietly = ["-p", "no:xdist", "-p", "no:cacheprovider", "-qq", "--collect-only"]
+    quietly = ["-p", "no:xdist", "-qq", "--collect-only"]
     collected = subprocess.run(
         [sys.executable, "-m", "pytest", *quietly, "--list-faults", "-m", "fault", *marked()],
         cwd=root,

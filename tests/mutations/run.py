@@ -48,7 +48,7 @@ def is_noticed(mutation: Mutation) -> bool:
 
 def say(line: str) -> None:
     """Tell whoever waits for it."""
-    print(line, flush=True)  # noqa: T201  # this is a program
+    print(line, flush=True)  # this is a program
 
 
 def run(mutation: Mutation | None, tests: Sequence[str]) -> int:

@@ -89,7 +89,8 @@ class Reader:
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
-    for found in re.finditer(r"^```([\w{}-]*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+    block = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    for found in block.finditer(page.read_text()):
         yield found[1], found[2]
 
 

@@ -186,6 +186,7 @@ def test_one_command_prints_nothing_of_ours_and_leaves_no_pipe_open(toolbox: Too
 def test_a_thousand_commands_in_one_process_come_in_few_requests(toolbox: Toolbox) -> None:
     toolbox.run("burst", "1000")
     wait_until(lambda: len(toolbox.captures()) == 1000, "not all of them came", 60)
+    toolbox.settle()
 
     assert 1000 == len({event["uuid"] for event in toolbox.captures()})
     assert [f"burst.{n}" for n in range(1000)] == toolbox.names()

@@ -17,7 +17,7 @@ from usage_core._delivery.config import Config
 from usage_core._delivery.in_hand import InHand
 from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
-from usage_core._recording import detach, jsontext
+from usage_core._recording import detach, files, jsontext
 from usage_core._recording.recorder import WORKER_LIVES
 from usage_core._recording.state import StateFolder
 
@@ -113,7 +113,13 @@ def locked(folder: StateFolder, patience: float) -> Generator[bool]:
     """
     lock = filelock.FileLock(folder.lock, timeout=patience, mode=0o600)
     try:
-        lock.acquire()
+        try:
+            lock.acquire()
+        except FileNotFoundError:  # somebody erased the folder meanwhile
+            if not patience:
+                raise
+            files.make_folder(folder.usage)
+            lock.acquire()
     except filelock.Timeout:
         yield False
         return

@@ -252,6 +252,15 @@ def test_a_number_that_json_does_not_know_does_not_leave(tmp_path: Path, number:
         records.load_message(text.encode())
 
 
+@pytest.mark.parametrize("half", [b"\\ud800", "\ud800".encode("utf-8", "surrogatepass")])
+def test_half_a_surrogate_pair_does_not_leave_however_it_is_written(half: bytes) -> None:
+    data = json.dumps({**MESSAGES[1], "properties": {"n": "?"}}).encode().replace(b"?", half)
+    try:
+        assert_may_leave(records.load_message(data))
+    except UnicodeDecodeError:
+        assert half[:1] != b"\\"
+
+
 def test_an_identity_keeps_the_form_that_another_program_gave_it(tmp_path: Path) -> None:
     store = IdentityStore(str(tmp_path / "usage.json"))
     for anon_id in (ANON.upper(), ANON.replace("-", "")):

@@ -121,7 +121,8 @@ def message_of(record: dict[str, object]) -> Message:
 
 def _object(data: bytes) -> dict[str, object]:
     try:
-        found: object = json.loads(data, parse_constant=_no_number, parse_float=_finite)
+        text = data.decode("utf-8")  # json itself would let halves of surrogate pairs pass
+        found: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
         if b"\\ud" in data.lower():
             # Half a surrogate pair, from a path that is no UTF-8, makes a collector refuse it all.
             found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))

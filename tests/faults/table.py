@@ -10,6 +10,7 @@ committed page fails its test. `--reliability` writes the page instead.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
@@ -38,9 +39,10 @@ The page is written by `python3 noxfile.py -s reliability` from a run of these t
 test fails where it sees something else than its row says.
 
 "Output unchanged" means: exit code, standard output and standard error were those of the same \
-command with tracking off. No command waited for its fault, but for a login, which waits two \
-seconds at most. "2 of 2 events" means: as many commands were run, and that many events arrived, \
-each counted once by its uuid and timestamp. "Kept" records are on the disk for the next attempt.
+command with tracking off. No command waited for its fault, but for a login, and for a first run \
+whose transport hangs when it is imported or made: two seconds at most. "2 of 2 events" means: as many commands were run, and that many events arrived, \
+each counted once by its uuid and timestamp. A command that the test killed is one of them. "Kept" \
+records are on the disk for the next attempt.
 """
 
 
@@ -60,20 +62,47 @@ class Row:
 
 @attrs.frozen
 class Shown:
-    """What a command showed to whoever ran it."""
+    """What a command showed to whoever ran it: `code`, output, errors; and what it would untracked.
 
-    words: tuple[str, ...]
-    code: int
-    out: str
-    err: str
+    Both are None for a command that was killed.
+    """
+
+    events: int
+    seen: tuple[int, str, str] | None
+    plain: tuple[int, str, str] | None
 
 
 _shown: list[Shown] = []
+_elsewhere: list[str] = []
+_told: list[str] = []
 
 
-def saw(words: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> None:
-    """Note what the command of these *words* showed, for a test that ran it in its own way."""
-    _shown.append(Shown(words, done.returncode, done.stdout or "", done.stderr or ""))
+def saw(
+    words: tuple[str, ...],
+    done: subprocess.CompletedProcess[str],
+    plain: subprocess.CompletedProcess[str] | None = None,
+) -> None:
+    """Note what the command of these *words* showed, for a test that ran it in its own way.
+
+    *plain* is what it shows with tracking off, for a program that is not the toolbox.
+    """
+    events = int(words[1]) if words[0] == "burst" else 1
+    _shown.append(Shown(events, seen(done), seen(plain) if plain else untracked(words)))
+
+
+def killed() -> None:
+    """Note that the test killed a command: it counts as one that was run."""
+    _shown.append(Shown(1, None, None))
+
+
+def came_elsewhere(*names: str) -> None:
+    """Note that these events arrived through a transport of the test's own."""
+    _elsewhere.extend(names)
+
+
+def told(text: str) -> None:
+    """Note what else is to be said of what arrived."""
+    _told.append(text)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -102,6 +131,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if about is None:
         return (yield)
     _shown.clear()
+    _elsewhere.clear()
+    _told.clear()
     run = Toolbox.run
 
     def observed(self: Toolbox, *words: str, check: bool = True, **environ: str) -> Any:
@@ -169,22 +200,28 @@ def _reply(reply: Reply | bytes) -> str:
 
 def showed(commands: list[Shown]) -> str:
     """Say what the commands showed, compared with the same commands untracked."""
-    assert commands, "a row needs a command: run it with the toolbox, or tell `saw`"
-    codes = sorted({command.code for command in commands})
-    more = set[str]()
+    codes, more = set[str](), set[str]()
     for command in commands:
-        plain = untracked(command.words)
-        assert plain.code == command.code, f"{command} exits with {plain.code} untracked"
-        for what, ours, theirs in (
-            ("output", command.out, plain.out),
-            ("errors", command.err, plain.err),
-        ):
-            if ours != theirs:
-                more.add(f"{len(ours.splitlines()) - len(theirs.splitlines()):+d} lines of {what}")
-    return f"exit {', '.join(map(str, codes))}; {', '.join(sorted(more)) or 'output unchanged'}"
+        if command.seen is None or command.plain is None:
+            codes.add("killed")
+            continue
+        code, *ours = command.seen
+        plain, *theirs = command.plain
+        assert plain == code, f"{command} exits with {plain} untracked"
+        codes.add(f"by signal {-code}" if code < 0 else str(code))
+        for what, text, without in zip(("output", "errors"), ours, theirs, strict=True):
+            if text != without:
+                more.add(f"{len(text.splitlines()) - len(without.splitlines()):+d} lines of {what}")
+    assert codes - {"killed"}, "a row needs a command: run it with the toolbox, or tell `saw`"
+    return f"exit {', '.join(sorted(codes))}; {', '.join(sorted(more)) or 'output unchanged'}"
 
 
-def untracked(words: tuple[str, ...]) -> Shown:
+def seen(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
+    """Return what a command showed: its exit code, its output and its errors."""
+    return done.returncode, done.stdout or "", done.stderr or ""
+
+
+def untracked(words: tuple[str, ...]) -> tuple[int, str, str]:
     """Return what the toolbox shows for *words* with tracking off."""
     if words[0] in ("ok", "login", "burst"):
         words = (words[0], "1")  # their names are not shown
@@ -192,7 +229,7 @@ def untracked(words: tuple[str, ...]) -> Shown:
 
 
 @cache
-def _untracked(words: tuple[str, ...]) -> Shown:
+def _untracked(words: tuple[str, ...]) -> tuple[int, str, str]:
     with TemporaryDirectory() as home:
         done = subprocess.run(
             [sys.executable, str(TOOLBOX), *words],
@@ -202,25 +239,33 @@ def _untracked(words: tuple[str, ...]) -> Shown:
             check=False,
         )
         assert not os.listdir(home)
-    return Shown(words, done.returncode, done.stdout, done.stderr)
+    return seen(done)
 
 
 def arrived(toolbox: Toolbox, commands: list[Shown]) -> str:
     """Say what arrived, of whom, and what waits."""
-    ran = sum(int(c.words[1]) if c.words[0] == "burst" else 1 for c in commands)
+    ran = sum(command.events for command in commands)
     events = {(e["uuid"], e["timestamp"]): e for e in toolbox.captures()}
     assert len(events) == len({uuid for uuid, _ in events}), "one event under two moments"
     kept = len(toolbox.records())
-    waits = f"; {kept} kept" if kept else ""
+    after = "".join(f"; {text}" for text in [*_told, *[f"{kept} kept"] * bool(kept)])
+    if _elsewhere:
+        return f"{len(_elsewhere)} of {ran} events, through that transport{after}"
     if not events:
-        return f"nothing{waits}"
+        return f"nothing{after}"
     nobody = {e["distinct_id"] for e in events.values() if e["properties"]["is_anon"]}
     people = sorted({e["distinct_id"] for e in events.values()} - nobody)
     who = [f"under {len(nobody)} anonymous ids" if len(nobody) > 1 else "anonymous"] * bool(nobody)
     who += [f"as {name}" for name in people]
     links = {e["distinct_id"] for e in toolbox.collector.events if e["event"] == "$identify"}
     linked = f"the link to {' and '.join(sorted(links))}; " if links else ""
-    return f"{linked}{len(events)} of {ran} events, {' and '.join(who)}{waits}"
+    return f"{linked}{len(events)} of {ran} events, {' and '.join(who)}{after}"
+
+
+def in_order(row: Row) -> list[tuple[bool, int, str]]:
+    """Sort rows by their text, in which numbers count as such."""
+    parts = re.findall(r"\d+|\D+", str(row))
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 def page_rows() -> list[str]:
@@ -243,12 +288,12 @@ class Writer:
             self.trouble.append(report.nodeid)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self.trouble:
-            terminalreporter.line(f"{PAGE.name} was not written: not all tests passed")
+        if self.trouble or not self.rows:
+            terminalreporter.line(f"{PAGE.name} was not written: not all tests ran and passed")
             return
         parts = [_HEAD]
         for group in CLASSES:
-            rows = sorted((r for r in self.rows if r.group == group), key=lambda r: r.fault)
+            rows = sorted((row for row in self.rows if row.group == group), key=in_order)
             parts.append(f"\n## {group.capitalize()} ({len(rows)})\n\n")
             parts.append(
                 "| fault | how it is produced | what the command showed | what arrived |\n"

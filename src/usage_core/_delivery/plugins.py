@@ -23,6 +23,7 @@ __all__ = ["Plugins", "installed_transports", "transport_module", "where_it_runs
 TRANSPORTS = "usage.transports"
 PLUGINS = "usage"
 HOOK_SECONDS = 2.0
+IMPORT_SECONDS = 5.0  # a client's library, from a cold disk
 
 
 def installed_transports() -> list[str]:
@@ -57,14 +58,24 @@ def transport_module(name: str) -> ModuleType:
 
 
 def where_it_runs(name: str, options: object) -> str:
-    """Return where the transport *name* runs; one that cannot be made is left to the worker."""
-    try:
+    """Return where the transport *name* runs; one that cannot be made is left to the worker.
+
+    Asked in a command, which one that hangs holds for two seconds at most, on its first run.
+    """
+
+    def ask() -> str:
         manager = _manager()
         manager.register(transport_module(name))
         made = manager.hook.usage_transport(options=options)
         return made.runs.value if isinstance(made, Transport) else "detached"
-    except Exception:  # noqa: BLE001  # the worker says what is wrong with it
+
+    guard = Guard()
+    try:
+        return guard.run(HOOK_SECONDS, ask)
+    except (Exception, SystemExit):  # noqa: BLE001  # the worker says what is wrong with it
         return "detached"
+    finally:
+        guard.close()
 
 
 @attrs.define
@@ -92,7 +103,7 @@ class Plugins:
 
     def transport(self, name: str, options: Mapping[str, object]) -> Transport:
         """Make the transport *name*. Raises whatever keeps it from being made."""
-        module = transport_module(name)
+        module = self.guard.run(IMPORT_SECONDS, lambda: transport_module(name))
         if not self._manager.is_registered(module):
             self._manager.register(module, name=f"transport {name}")
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]

@@ -1,5 +1,5 @@
 """The hostile world: every fault is produced for real, and what came of it is published.
 
-Read `table` (how a test becomes a row of docs/reliability.md), then `machine` (where faults are
-made), then the tests: network, connections, processes, kills, hosts, disks, files, output, bounds.
+Read `table` (how a test becomes a row of docs/reliability.md) and `machine` (where faults are
+made), then any of the tests.
 """

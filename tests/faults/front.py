@@ -37,8 +37,9 @@ def front(port: int, tls: ssl.SSLContext | None = None, *, connect: bool = False
                     _pour(near, far)
                     back.join()
 
-    with _serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay)) as server:
-        yield server.server_address[1]
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay)
+    with _serving(server):
+        yield int(server.socket.getsockname()[1])
 
 
 @contextmanager
@@ -81,12 +82,14 @@ def _pour(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextmanager
-def _serving(server: socketserver.BaseServer) -> Iterator[socketserver.BaseServer]:
-    server.daemon_threads = True  # type: ignore[attr-defined]  # both servers are threading
+def _serving(
+    server: socketserver.ThreadingTCPServer | socketserver.ThreadingUDPServer,
+) -> Iterator[None]:
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield server
+        yield
     finally:
         server.shutdown()
         server.server_close()

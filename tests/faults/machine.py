@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,12 @@ class Machine(Toolbox):
 
     def lease(self) -> Path:
         return self.state / "usage" / "lease"
+
+    def pause(self) -> None:
+        """Let it be too early for a worker, as after a failed delivery."""
+        (self.state / "usage").mkdir(parents=True, exist_ok=True)
+        self.lease().touch()
+        os.utime(self.lease(), (time.time() + 1800,) * 2)
 
     def counted(self) -> list[str]:
         """The commands that arrived, once for each uuid and timestamp, in order."""

@@ -27,13 +27,6 @@ def let_pass(toolbox: Machine, seconds: float) -> None:
         os.utime(toolbox.lease(), (end, end))
 
 
-def pause(toolbox: Machine) -> None:
-    """Let it be too early for a worker."""
-    (toolbox.state / "usage").mkdir(parents=True, exist_ok=True)
-    toolbox.lease().touch()
-    os.utime(toolbox.lease(), (time.time() + 1800,) * 2)
-
-
 def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -87,7 +80,7 @@ def test_attempts_become_rare(toolbox: Machine) -> None:
 
 @pytest.mark.fault("bounds", "1,100 facts before any worker", "a pause that stands")
 def test_a_journal_takes_a_thousand_facts_and_every_login(toolbox: Machine) -> None:
-    pause(toolbox)
+    toolbox.pause()
     toolbox.run("burst", "1100")
     assert 1000 == len(toolbox.records())
     toolbox.run("login", "alice")
@@ -102,14 +95,14 @@ def test_what_was_delivered_leaves_room_at_once(toolbox: Machine, tmp_path: Path
     log = toolbox.count_workers(tmp_path)
     for number in range(1, 4):
         toolbox.run("burst", "500")
-        wait_until(lambda number=number: number * 500 == len(toolbox.captures()))
+        toolbox.collector.wait_for_events(number * 500, timeout=30)
     toolbox.settle()
     assert 2 >= len(log.read_text().splitlines())
 
 
 @pytest.mark.fault("bounds", "200 facts of 32 KiB before any worker", "properties of 131,000 bytes")
 def test_a_journal_takes_four_mebibytes(toolbox: Machine, tmp_path: Path) -> None:
-    pause(toolbox)
+    toolbox.pause()
     source = """
     long = {f"p{n}": "x" * 990 for n in range(200)}
     for n in range(200):

@@ -79,7 +79,7 @@ def test_what_was_recorded_before_the_disk_was_full_is_delivered_once(
 ) -> None:
     toolbox.home = disks.mount("size=1m")
     toolbox.write_credentials("key-of-alice")
-    pause_workers(toolbox)
+    toolbox.pause()
     for name in ("one", "two"):
         toolbox.run("ok", name)
     filler = fill(toolbox.home)
@@ -95,14 +95,6 @@ def test_what_was_recorded_before_the_disk_was_full_is_delivered_once(
     toolbox.settle()
     assert ["one", "two", "three"] == toolbox.counted()
     assert {"alice"} == {event["distinct_id"] for event in toolbox.captures()}
-
-
-def pause_workers(toolbox: Machine) -> None:
-    """Let it be too early for a worker, as after a failed delivery."""
-    (toolbox.state / "usage").mkdir(parents=True, exist_ok=True)
-    toolbox.lease().touch()
-    later = toolbox.lease().stat().st_mtime + 600
-    os.utime(toolbox.lease(), (later, later))
 
 
 @pytest.mark.fault("files", "a disk without free inodes", "a tmpfs with its last name taken")

@@ -28,6 +28,7 @@ def test_a_host_that_lives_on_has_one_worker_at_a_time(toolbox: Machine, tmp_pat
     assert ["one", "two"] == toolbox.names()
 
 
+@pytest.mark.fault("processes", "a host that records while a worker leaves", "slow to end")
 def test_a_worker_that_was_leaving_is_reaped_later(toolbox: Machine, tmp_path: Path) -> None:
     toolbox.inject(
         tmp_path / "site",

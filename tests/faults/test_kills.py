@@ -11,6 +11,7 @@ import pytest
 
 from cli import wait_until
 from faults.machine import Machine
+from faults.table import killed
 from usage_core.testing.behaviour import answer, hang
 
 KILLER = """
@@ -72,6 +73,7 @@ def be_killed(toolbox: Machine, *words: str) -> None:
     environ = toolbox.full_environment()
     done = subprocess.run(toolbox.command(*words), env=environ, capture_output=True, check=False)
     assert -signal.SIGKILL == done.returncode
+    killed()
 
 
 @pytest.mark.fault(
@@ -120,6 +122,7 @@ def test_a_killed_login_is_linked_all_the_same(toolbox: Machine) -> None:
     toolbox.collector.wait_for(lambda: len(toolbox.collector.requests) == 1)
     login.kill()
     login.wait()
+    killed()
     toolbox.wait_for_failure()
     toolbox.collector.behave(answer())
     toolbox.end_pause()

@@ -16,14 +16,14 @@ from usage_core.testing.behaviour import answer, hang
 NOTICE = "Toolbox records which commands are used. Off: TOOLBOX_USAGE_TRACKING=0"
 
 
-def in_terminal(toolbox: Machine, count: int = 1, **environ: str) -> list[str]:
+def in_terminal(toolbox: Machine, count: int = 1) -> list[str]:
     """Run `ok` so often at once, each with a terminal for its errors; returns what these show."""
     running: list[tuple[subprocess.Popen[str], int]] = []
     for number in range(count):
         terminal, end = os.openpty()
         command = subprocess.Popen(
             toolbox.command("ok", f"command-{number}"),
-            env=toolbox.full_environment(**environ),
+            env=toolbox.full_environment(),
             stdout=subprocess.PIPE,
             stderr=end,
             text=True,
@@ -102,7 +102,8 @@ def test_no_notice_is_said_when_nothing_is_recorded(
     toolbox: Machine, name: str, value: str
 ) -> None:
     toolbox.settings["notice"] = NOTICE
-    assert [""] == in_terminal(toolbox, **{name: value})
+    toolbox.environ[name] = value
+    assert [""] == in_terminal(toolbox)
     assert [] == toolbox.files()
 
 
@@ -182,44 +183,3 @@ def test_a_failure_shows_what_it_showed_without(toolbox: Machine, trouble: str, 
     toolbox.run("ok", "two")
     toolbox.settle()
     assert ["one", "two"] == toolbox.counted()
-
-
-@pytest.mark.fault("output", "nobody reads standard output", "a pipe whose reader has left")
-def test_a_broken_pipe_is_the_commands_own(toolbox: Machine) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    codes = [
-        subprocess.run(
-            toolbox.command("ok", "one"),
-            env=toolbox.full_environment(DO_NOT_TRACK=off),
-            stdout=writer,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        ).returncode
-        for off in ("1", "0")
-    ]
-    os.close(writer)
-    assert codes[0] == codes[1]
-    toolbox.run("ok", "two")
-    toolbox.settle()
-
-
-@pytest.mark.fault(
-    "output", "a plug-in that prints and warns", "an installed plug-in, both streams"
-)
-def test_what_a_plug_in_prints_is_seen_by_nobody(toolbox: Machine, tmp_path: Path) -> None:
-    (tmp_path / "loud.py").write_text(
-        "import sys, warnings\n"
-        "from usage_core import hookimpl\n"
-        "print('LOUD'); print('LOUD', file=sys.stderr)\n"
-        "@hookimpl\n"
-        "def usage_before_send(message):\n"
-        "    print('LOUD'); warnings.warn('LOUD')\n"
-        "    sys.__stderr__.write('LOUD')\n"
-        "    return message\n"
-    )
-    toolbox.settings["plugins"] = ["loud"]
-    toolbox.environ["PYTHONPATH"] = str(tmp_path)
-    toolbox.run("ok", "one")
-    toolbox.settle()
-    assert ["one"] == toolbox.names()

@@ -8,12 +8,12 @@ import socketserver
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
-def front(port: int, tls: ssl.SSLContext | None = None, *, connect: bool = False) -> Iterator[int]:
+def front(port: int, tls: ssl.SSLContext | None = None, *, connect: bool = False) -> Generator[int]:
     """Relay to *port* what comes in at the port that is returned.
 
     With *connect*, a proxy's CONNECT is answered first and leads there wherever it wanted to go;
@@ -43,7 +43,7 @@ def front(port: int, tls: ssl.SSLContext | None = None, *, connect: bool = False
 
 
 @contextmanager
-def name_server(address: str, answers: dict[str, str]) -> Iterator[list[bytes]]:
+def name_server(address: str, answers: dict[str, str]) -> Generator[list[bytes]]:
     """Answer queries for the names of *answers*, at port 53 of the loopback address *address*.
 
     A name that is not in there is never answered. Yields the queries as they come.
@@ -84,7 +84,7 @@ def _pour(source: socket.socket, sink: socket.socket) -> None:
 @contextmanager
 def _serving(
     server: socketserver.ThreadingTCPServer | socketserver.ThreadingUDPServer,
-) -> Iterator[None]:
+) -> Generator[None]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

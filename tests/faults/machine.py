@@ -68,7 +68,8 @@ class Machine(Toolbox):
         """Let it be too early for a worker, as after a failed delivery."""
         (self.state / "usage").mkdir(parents=True, exist_ok=True)
         self.lease().touch()
-        os.utime(self.lease(), (time.time() + 1800,) * 2)
+        end = time.time() + 1800
+        os.utime(self.lease(), (end, end))
 
     def counted(self) -> list[str]:
         """The commands that arrived, once for each uuid and timestamp, in order."""
@@ -151,7 +152,7 @@ class Disks:
     """Small file systems in memory, gone at the end of the test."""
 
     folder: Path
-    mounted: list[Path] = attrs.field(factory=list)
+    mounted: list[Path] = attrs.field(factory=list[Path])
 
     def mount(self, options: str = "size=1m") -> Path:
         place = self.folder / f"disk-{len(self.mounted)}"

@@ -9,23 +9,17 @@ committed page fails its test. `--reliability` writes the page instead.
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
-import sys
 from collections.abc import Generator, Mapping
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import attrs
 import pytest
 
-from cli import TOOLBOX, Toolbox, clean_environment
-from usage_core.testing.behaviour import Behaviour
-from usage_core.testing.exchange import Reply
+from cli import Toolbox
+from faults.rows import Row, Shown, arrived, in_order, seen, showed, spell, untracked
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 CLASSES = ("network", "processes", "files", "output", "bounds")
@@ -40,37 +34,11 @@ test fails where it sees something else than its row says.
 
 "Output unchanged" means: exit code, standard output and standard error were those of the same \
 command with tracking off. No command waited for its fault, but for a login, and for a first run \
-whose transport hangs when it is imported or made: two seconds at most. "2 of 2 events" means: as many commands were run, and that many events arrived, \
-each counted once by its uuid and timestamp. A command that the test killed is one of them. "Kept" \
-records are on the disk for the next attempt.
+whose transport hangs when it is imported or made: two seconds at most. "2 of 2 events" means: as \
+many commands were run, and that many events arrived, each counted once by its uuid and \
+timestamp. A command that the test killed is one of them. "Kept" records are on the disk for the \
+next attempt.
 """
-
-
-@attrs.frozen
-class Row:
-    """One row of the page."""
-
-    group: str
-    fault: str
-    produced: str
-    showed: str
-    arrived: str
-
-    def __str__(self) -> str:
-        return f"| {self.fault} | {self.produced} | {self.showed} | {self.arrived} |"
-
-
-@attrs.frozen
-class Shown:
-    """What a command showed to whoever ran it: `code`, output, errors; and what it would untracked.
-
-    Both are None for a command that was killed.
-    """
-
-    events: int
-    seen: tuple[int, str, str] | None
-    plain: tuple[int, str, str] | None
-
 
 _shown: list[Shown] = []
 _elsewhere: list[str] = []
@@ -144,8 +112,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
     with patch.object(Toolbox, "run", observed):
         result = yield
-    toolbox: Toolbox = item.funcargs["toolbox"]  # type: ignore[attr-defined]  # it is a function
-    row = Row(*about, showed(_shown), arrived(toolbox, _shown))
+    toolbox = cast(Toolbox, cast(pytest.Function, item).funcargs["toolbox"])
+    row = Row(*about, showed(_shown), arrived(toolbox, _shown, _elsewhere, _told))
     item.user_properties.append(("fault", attrs.astuple(row)))
     if not item.config.getoption("--reliability"):
         assert str(row) in page_rows(), (
@@ -165,107 +133,6 @@ def described(item: pytest.Item) -> tuple[str, str, str] | None:
     assert group in CLASSES
     assert "|" not in fault + produced
     return group, fault, produced
-
-
-def spell(value: object) -> str:
-    """Return a parameter as the page has it."""
-    if not isinstance(value, Behaviour):
-        return str(value)
-    if value.kind == "answer" and value.reply is not None:
-        after = " after taking everything" if value.processed else ""
-        return f"{_reply(value.reply)}{after}"
-    slow = f" after {value.seconds:g} s" if value.seconds else ""
-    return {
-        "answer": f"answers{slow}",
-        "drip": f"sends a byte every {value.seconds:g} s",
-        "hang": "reads the request and never answers",
-        "close": "takes everything and hangs up" if value.processed else "reads and hangs up",
-        "reset": "resets the connection",
-        "refuse": "refuses connections",
-        "never_accept": "never accepts a connection",
-    }[value.kind]
-
-
-def _reply(reply: Reply | bytes) -> str:
-    if isinstance(reply, bytes):
-        torn = reply.startswith(b"HTTP")
-        return "breaks off in the middle of its answer" if torn else "speaks another protocol"
-    if reply.status == 200:
-        if len(reply.body) > 1 << 20:
-            return "answers 200 with 32 MiB"
-        return "answers 200 with a web page" if reply.body else "answers 200 with nothing"
-    after = reply.headers.get("Retry-After")
-    return f"answers {reply.status}" + (f" with Retry-After: {after}" if after else "")
-
-
-def showed(commands: list[Shown]) -> str:
-    """Say what the commands showed, compared with the same commands untracked."""
-    codes, more = set[str](), set[str]()
-    for command in commands:
-        if command.seen is None or command.plain is None:
-            codes.add("killed")
-            continue
-        code, *ours = command.seen
-        plain, *theirs = command.plain
-        assert plain == code, f"{command} exits with {plain} untracked"
-        codes.add(f"by signal {-code}" if code < 0 else str(code))
-        for what, text, without in zip(("output", "errors"), ours, theirs, strict=True):
-            if text != without:
-                more.add(f"{len(text.splitlines()) - len(without.splitlines()):+d} lines of {what}")
-    assert codes - {"killed"}, "a row needs a command: run it with the toolbox, or tell `saw`"
-    return f"exit {', '.join(sorted(codes))}; {', '.join(sorted(more)) or 'output unchanged'}"
-
-
-def seen(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
-    """Return what a command showed: its exit code, its output and its errors."""
-    return done.returncode, done.stdout or "", done.stderr or ""
-
-
-def untracked(words: tuple[str, ...]) -> tuple[int, str, str]:
-    """Return what the toolbox shows for *words* with tracking off."""
-    if words[0] in ("ok", "login", "burst"):
-        words = (words[0], "1")  # their names are not shown
-    return _untracked(words)
-
-
-@cache
-def _untracked(words: tuple[str, ...]) -> tuple[int, str, str]:
-    with TemporaryDirectory() as home:
-        done = subprocess.run(
-            [sys.executable, str(TOOLBOX), *words],
-            env=clean_environment(Path(home)) | {"TOOLBOX": "{}", "DO_NOT_TRACK": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert not os.listdir(home)
-    return seen(done)
-
-
-def arrived(toolbox: Toolbox, commands: list[Shown]) -> str:
-    """Say what arrived, of whom, and what waits."""
-    ran = sum(command.events for command in commands)
-    events = {(e["uuid"], e["timestamp"]): e for e in toolbox.captures()}
-    assert len(events) == len({uuid for uuid, _ in events}), "one event under two moments"
-    kept = len(toolbox.records())
-    after = "".join(f"; {text}" for text in [*_told, *[f"{kept} kept"] * bool(kept)])
-    if _elsewhere:
-        return f"{len(_elsewhere)} of {ran} events, through that transport{after}"
-    if not events:
-        return f"nothing{after}"
-    nobody = {e["distinct_id"] for e in events.values() if e["properties"]["is_anon"]}
-    people = sorted({e["distinct_id"] for e in events.values()} - nobody)
-    who = [f"under {len(nobody)} anonymous ids" if len(nobody) > 1 else "anonymous"] * bool(nobody)
-    who += [f"as {name}" for name in people]
-    links = {e["distinct_id"] for e in toolbox.collector.events if e["event"] == "$identify"}
-    linked = f"the link to {' and '.join(sorted(links))}; " if links else ""
-    return f"{linked}{len(events)} of {ran} events, {' and '.join(who)}{after}"
-
-
-def in_order(row: Row) -> list[tuple[bool, int, str]]:
-    """Sort rows by their text, in which numbers count as such."""
-    parts = re.findall(r"\d+|\D+", str(row))
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 def page_rows() -> list[str]:

@@ -128,7 +128,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
     made.cert_pem.write_to_path(str(path))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.issue_cert("127.0.0.1", "collector.test").configure_cert(server)
+    issued = made.issue_cert("127.0.0.1", "collector.test")
+    issued.configure_cert(server)  # pyright: ignore[reportUnknownMemberType]  # takes OpenSSL's too
     return Authority(str(path), server)
 
 

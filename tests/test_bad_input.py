@@ -79,10 +79,10 @@ def test_without_a_home_there_is_no_file_anywhere(
     assert before == sorted(path.name for path in Path("/").iterdir())
 
 
-@pytest.mark.fault("files", "a {what} where there is a file to be", "`~/.toolbox`, or its journal")
-@pytest.mark.parametrize("what", ["file", "folder"])
+@pytest.mark.fault("files", "{what} is a file", "written before the command")
+@pytest.mark.parametrize("what", ["~/.toolbox", "the journal"])
 def test_a_state_folder_that_cannot_be_written_is_silence(toolbox: Toolbox, what: str) -> None:
-    if what == "file":
+    if what == "~/.toolbox":
         toolbox.state.write_text("not a folder")
     else:
         (toolbox.state / "usage").mkdir(parents=True)

@@ -12,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from cli import Toolbox, wait_until
+from faults.table import came_elsewhere
 from usage_core.testing.behaviour import answer, refuse
 
 
@@ -82,6 +83,7 @@ def test_an_unknown_transport_is_told_where_a_person_looks_and_nothing_is_lost(
     toolbox.run("ok", "two")
     toolbox.settle()
     assert 2 == len(out.read_text().splitlines())
+    came_elsewhere(*out.read_text().splitlines())
 
 
 @pytest.mark.fault(
@@ -292,6 +294,7 @@ def test_stdout_prints_each_message_at_once_and_swallows_nothing(toolbox: Toolbo
     assert ("before", "after") == (first, last)
     assert ("alias", "alice") == (json.loads(alias)["kind"], json.loads(alias)["distinct_id"])
     assert "login" == json.loads(capture)["properties"]["command_name"]
+    came_elsewhere("login")
     assert 1 == len(toolbox.records())
 
 

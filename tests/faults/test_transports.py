@@ -22,6 +22,9 @@ TRANSPORT = """
             with open({out!r}, "a") as file:
                 file.writelines(m.properties["command_name"] + "\\n" for m in batch)
 
+        def close(self):
+            {at_close}
+
     @hookimpl
     def usage_transport(options):
         {at_making}
@@ -72,15 +75,33 @@ def test_a_transport_in_trouble_loses_nothing(
     came_elsewhere(*out.read_text().split())
 
 
-def install(
-    site: Path, out: Path, at_import: str = "", at_making: str = "", at_send: str = ""
+@pytest.mark.fault("output", "a transport that {trouble} when it is closed", "two commands")
+@pytest.mark.parametrize(
+    ("trouble", "code"), [("raises", RAISE), ("calls sys.exit", EXIT), ("hangs", HANG)]
+)
+def test_a_transport_in_trouble_at_its_end_has_delivered(
+    toolbox: Machine, tmp_path: Path, trouble: str, code: str
 ) -> None:
+    out, site = tmp_path / "out", tmp_path / "site"
+    install(site, out, at_close=code)
+    toolbox.environ["PYTHONPATH"] = str(site)
+    toolbox.settings.update(transport="trying", options={})
+    for name in ("one", "two"):
+        toolbox.run("ok", name)
+        toolbox.settle()
+        wait_until(lambda: toolbox.worker() is None)
+    assert ["one", "two"] == out.read_text().split()
+    assert "close: " in str(toolbox.health())
+    came_elsewhere(*out.read_text().split())
+
+
+def install(site: Path, out: Path, **codes: str) -> None:
     """Install the transport `trying`, whose messages come to *out*."""
     information = site / "usage_trying-1.dist-info"
     information.mkdir(parents=True, exist_ok=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: usage-trying\nVersion: 1\n")
     (information / "entry_points.txt").write_text("[usage.transports]\ntrying = trying\n")
-    source = dedent(TRANSPORT).format(
-        at_import=at_import, at_making=at_making, at_send=at_send, out=str(out)
-    )
+    places = ("at_import", "at_making", "at_send", "at_close")
+    code = {place: codes.get(place, "pass") for place in places}
+    source = dedent(TRANSPORT).format(**code, out=str(out))
     (site / "trying.py").write_text(f"# {time.time_ns()}\n{source}")  # no stale bytecode

@@ -42,9 +42,8 @@ from usage_core._delivery.ledger import LARGEST as LEDGER_LARGEST
 from usage_core._delivery.ledger import Ledger
 from usage_core._identity.state import Anonymous, Linked, is_principal
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import consent
-from usage_core._recording.lease import Lease
-from usage_core._recording.recorder import Recorder
+from usage_core._recording import Recorder, consent
+from usage_core._recording.launch import Lease
 from usage_core._recording.spool import Spool
 from usage_core.testing.transports import messages
 

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import typer
 
-PARTS = ("recorder", "outcome", "surroundings", "fact", "spool", "detach", "lease")
+PARTS = ("context", "fact", "spool", "launch")
 
 app = typer.Typer()
 app.command()(lambda: None)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from system_usage import tracker
 
-from usage_core._recording import detach
+from usage_core._recording import launch
 from usage_core._recording.state import StateFolder
 
 HOME = os.environ["HOME"]
@@ -55,7 +55,7 @@ def timed(function: Callable[[], None]) -> float:
         return took
 
 
-start, detach.start = detach.start, start_true
+start, launch.start = launch.start, start_true
 found: dict[str, list[float]] = {"floor": [], "ours": [], "write": [], "alone": []}
 for number in range(int(sys.argv[1]) + 10):
     lease.lift()

@@ -6,8 +6,7 @@ import os
 import sys
 import time
 
-from usage_core._recording import jsontext, state
-from usage_core._recording.recorder import Recorder
+from usage_core._recording import Recorder, jsontext, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,9 +91,9 @@ class Tracker:
         self._errors = errors
         self._recorder = Recorder(config, credentials if callable(credentials) else file, notice)
         if "argparse" in sys.modules:  # whose apps are seen to exit only from here on
-            from usage_core.adapters import _exit
+            from usage_core.adapters._observe import note_exits
 
-            _exit.observe()
+            note_exits()
 
     def command(self, name: str) -> Command:
         """Return a context that records how the command inside it went, whatever way it ends."""
@@ -188,23 +187,23 @@ class Tracker:
         if not self._wanted():
             return  # before the imports: a no costs no more than asking
         try:
-            from usage_core._recording import outcome, surroundings
+            from usage_core._recording import context
 
             if exit_code is None:
-                exit_code = outcome.exit_code(error) if ok else outcome.exit_code(error) or 1
+                exit_code = context.exit_code(error) if ok else context.exit_code(error) or 1
             success = ok and exit_code == 0
             about: dict[str, object] = {
                 "command_name": str(name)[:200],
                 "cli_version": self.version,
                 "python_version": "{}.{}.{}".format(*sys.version_info[:3]),
                 "exit_code": exit_code,
-                "session": surroundings.session(),
-                **surroundings.describe(os.environ),
+                "session": context.session(),
+                **context.surroundings(os.environ),
             }
             if duration_ms is not None:
                 about["duration"] = round(duration_ms, 2)
             if not success:
-                about.update(outcome.describe_error(error or "failed", self._errors))
+                about.update(context.describe_error(error or "failed", self._errors))
             for key, value in (properties or {}).items():
                 if self._declares(name, key):
                     about.setdefault(str(key), value)
@@ -253,9 +252,9 @@ class Command:
         took = (time.perf_counter() - self._began) * 1000
         code = 0
         if error is not None:
-            from usage_core._recording import outcome
+            from usage_core._recording import context
 
-            code = outcome.exit_code(error)
+            code = context.exit_code(error)
         self._record(
             self.kind if code == 0 else "command",
             self.name,
@@ -282,9 +281,9 @@ class Command:
 
 
 def _be_the_worker_if_started_as_one() -> None:
-    from usage_core._recording import detach
+    from usage_core._recording import launch
 
-    if os.environ.pop(detach.GUARD, None):
+    if os.environ.pop(launch.GUARD, None):
         from usage_core._delivery.process import main_frozen
 
         main_frozen()

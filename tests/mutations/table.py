@@ -37,7 +37,7 @@ IN_HAND = "_delivery/in_hand.py"
 PROCESS = "_delivery/process.py"
 SPOOL = "_recording/spool.py"
 FILES = "_recording/files.py"
-LEASE = "_recording/lease.py"
+LEASE = "_recording/launch.py"
 
 MUTATIONS = (
     Mutation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage_core._recording.lease import LONGEST
+from usage_core._recording.launch import LONGEST
 
 __all__ = ["pause"]
 

@@ -16,8 +16,7 @@ from usage_core._identity.state import Identity
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
 from usage_core._identity.waterfall import Waterfall
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import files
-from usage_core._recording.recorder import stamp_of
+from usage_core._recording import files, stamp_of
 from usage_core._recording.spool import LARGEST
 
 __all__ = ["Folding"]

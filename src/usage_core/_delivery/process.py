@@ -17,8 +17,7 @@ from usage_core._delivery.config import Config
 from usage_core._delivery.in_hand import InHand
 from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
-from usage_core._recording import detach, files, jsontext
-from usage_core._recording.recorder import WORKER_LIVES
+from usage_core._recording import WORKER_LIVES, files, jsontext, launch
 from usage_core._recording.state import StateFolder
 
 __all__ = ["drain_inline", "flush", "locked", "main", "main_frozen"]
@@ -101,7 +100,7 @@ def _work(
             return
         if left() < HANDS_OVER:
             if worker.has_moved:
-                detach.start(jsontext.dumps(found), dict(os.environ))
+                launch.start(jsontext.dumps(found), dict(os.environ))
             return
 
 

@@ -32,10 +32,21 @@ def dumps(value: object, *, other: Callable[[object], object] | None = None) -> 
     floats, booleans and None. Anything else is passed through *other* first; without it, or when
     nested more than fifty deep, it raises `ValueError` and says where the value is.
     """
-    return _text(value, other, "value", _DEEPEST)
+    try:
+        return _text(value, other, _DEEPEST)
+    except _Misfit as found:
+        raise ValueError(f"value{''.join(reversed(found.steps))} {found.why}") from None
 
 
-def _text(value: object, other: Callable[[object], object] | None, where: str, depth: int) -> str:
+class _Misfit(Exception):
+    """What JSON cannot carry, and the *steps* that lead to it, the last one first."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.steps: list[str] = []
+
+
+def _text(value: object, other: Callable[[object], object] | None, depth: int) -> str:
     kind = type(value)
     if isinstance(value, str) and kind is str:
         return _quoted(value)
@@ -46,28 +57,40 @@ def _text(value: object, other: Callable[[object], object] | None, where: str, d
     if kind is float and value - value == 0:  # type: ignore[operator]  # finite: neither inf nor nan
         return repr(value)
     if depth == 0:
-        raise ValueError(f"{where} is nested too deep")
+        raise _Misfit("is nested too deep")
     if isinstance(value, dict):
-        members = _members(cast("dict[object, object]", value), other, where, depth)
-        return f"{{{','.join(members)}}}"
+        return _object(cast("dict[object, object]", value), other, depth - 1)
     if isinstance(value, (list, tuple)):
-        items = enumerate(cast("list[object]", value))
-        return f"[{','.join(_text(v, other, f'{where}[{i}]', depth - 1) for i, v in items)}]"
+        return _array(cast("list[object]", value), other, depth - 1)
     if other is None:
-        raise ValueError(f"{where} is {value!r}, which JSON cannot carry")
-    return _text(other(value), None, where, depth - 1)
+        raise _Misfit(f"is {value!r}, which JSON cannot carry")
+    return _text(other(value), None, depth - 1)
 
 
-def _members(
-    value: dict[object, object],
-    other: Callable[[object], object] | None,
-    where: str,
-    depth: int,
-) -> list[str]:
+def _object(
+    value: dict[object, object], other: Callable[[object], object] | None, depth: int
+) -> str:
+    key: object = None
     members: list[str] = []
-    for key, member in value.items():
-        if not isinstance(key, str) and other is None:
-            raise ValueError(f"{where} has the key {key!r}, which is not a string")
-        text = _text(member, other, f"{where}[{key!r}]", depth - 1)
-        members.append(f"{_quoted(str(key))}:{text}")
-    return members
+    try:
+        for key, member in value.items():
+            if not isinstance(key, str) and other is None:
+                break
+            members.append(f"{_quoted(str(key))}:{_text(member, other, depth)}")
+        else:
+            return f"{{{','.join(members)}}}"
+    except _Misfit as found:
+        found.steps.append(f"[{key!r}]")
+        raise
+    raise _Misfit(f"has the key {key!r}, which is not a string")
+
+
+def _array(value: list[object], other: Callable[[object], object] | None, depth: int) -> str:
+    items: list[str] = []
+    try:
+        for item in value:
+            items.append(_text(item, other, depth))  # noqa: PERF401  # how far it came is told
+    except _Misfit as found:
+        found.steps.append(f"[{len(items)}]")
+        raise
+    return f"[{','.join(items)}]"

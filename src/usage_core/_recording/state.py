@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from usage_core._recording.lease import Lease
+    from usage_core._recording.launch import Lease
     from usage_core._recording.spool import Spool
 
 __all__ = ["StateFolder", "default_folder", "is_transport_name"]
@@ -68,7 +68,7 @@ class StateFolder:
     @property
     def lease(self) -> Lease:
         """Until when no worker is to be started."""
-        from usage_core._recording.lease import Lease
+        from usage_core._recording.launch import Lease
 
         return Lease(os.path.join(self.usage, "lease"))
 

@@ -31,7 +31,7 @@ the signal have its default action: the process dies of SIGTERM, as before. As w
 handler has to wait for an extension module that computes without returning. An app with a handler
 of its own keeps it, and its children, forked or started, have the default action.
 
-`_click` and `_typer` observe what click does anyway. argparse knows nothing of the command that
+`_click` observes what click does anyway. argparse knows nothing of the command that
 its caller then runs: see `_argparse` for what follows from that.
 """
 
@@ -59,9 +59,9 @@ def instrument(app: object, watch: Watch) -> None:
     """
     match _kind(app):
         case "typer":
-            from usage_core.adapters import _typer
+            from usage_core.adapters import _click
 
-            _typer.instrument(app, watch)
+            _click.instrument_typer(app, watch)
         case "click":
             from usage_core.adapters import _click
 

@@ -21,8 +21,7 @@ import atexit
 import os
 import sys
 
-from usage_core.adapters import _exit
-from usage_core.adapters._disguise import disguise, hide
+from usage_core.adapters._observe import disguise, forget_exit, hide, last_exit, note_exits
 from usage_core.adapters._run import MARK, UNKNOWN, UsageError
 
 TYPE_CHECKING = False
@@ -52,12 +51,12 @@ class _Parse:
         self.refused = False
         self.thread = _thread.get_ident()
         self.before = _uncaught()
-        _exit.forget()
+        forget_exit()
 
     def end(self) -> None:
         error = _uncaught()
         if error is None or error is self.before:
-            error = _exit.last(self.thread)
+            error = last_exit(self.thread)
         self.run.end(self.refusal(error) if self.refused else error)
 
     def refusal(self, error: BaseException | None) -> UsageError:
@@ -69,7 +68,7 @@ class _Parse:
 # Any: argparse is not imported here.
 def instrument(parser: Any, watch: Watch) -> None:
     """Have every run of the program that *parser* parses for recorded."""
-    _exit.observe()
+    note_exits()
     if disguise(parser, _parser_methods):
         setattr(parser, _WATCH, watch)
 

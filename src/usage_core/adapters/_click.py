@@ -4,11 +4,19 @@ Observed are, by subclasses that add nothing else: the making of a context (what
 parsed; `--help` and refusals end here), the choice of a command within a group (its name, whoever
 loads it and when), and the end of the outermost context. No frame of this module is on the stack
 while the app's own functions run, and it hides from the tracebacks of what the parsing raises.
+
+Typer makes a new command for each call, so it is `typer.main.get_command` that is observed, through
+which the app's call, `CliRunner` and everybody else gets such a command. A module that imported
+that function by name before the app was instrumented has it as it was: it instruments the command
+that it makes.
 """
 
 from __future__ import annotations
 
-from usage_core.adapters._disguise import disguise, hide
+import functools
+import sys
+
+from usage_core.adapters._observe import disguise, hide
 from usage_core.adapters._run import MARK, UNKNOWN
 
 TYPE_CHECKING = False
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
 
     from usage_core.adapters._run import Run, Watch
 
-__all__ = ["instrument"]
+__all__ = ["instrument", "instrument_typer"]
 
 _WATCH = "_usage_watch"
 _RUN = "_usage_run"
@@ -29,6 +37,34 @@ def instrument(command: Any, watch: Watch) -> None:
     """Have every run of *command* as a program recorded."""
     if disguise(command, _command_methods):
         setattr(command, _WATCH, watch)
+
+
+# Any: Typer's classes, of whichever version.
+def instrument_typer(app: Any, watch: Watch) -> None:
+    """Have every run of the Typer *app* recorded; its commands may be added before and after."""
+    setattr(app, _WATCH, watch)
+    main: Any = sys.modules.get("typer.main")
+    original = getattr(main, "get_command", None)
+    if original is None or hasattr(original, _WATCH):
+        return
+
+    @functools.wraps(original)
+    def get_command(typer_instance: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            command = original(typer_instance, *args, **kwargs)
+        except BaseException as error:
+            hide(error)
+            raise
+        watch: Watch | None = getattr(typer_instance, _WATCH, None)
+        if watch is not None:
+            instrument(command, watch)
+        return command
+
+    setattr(get_command, _WATCH, None)
+    main.get_command = get_command
+    testing: Any = sys.modules.get("typer.testing")
+    if getattr(testing, "_get_command", None) is original:
+        testing._get_command = get_command  # noqa: SLF001  # its own name for it
 
 
 def _command_methods(base: Any) -> dict[str, object]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 
-from usage_core._recording import outcome
-from usage_core.adapters import _sigterm
+from usage_core._recording import context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Callable, Iterable
     from typing import Any
 
     from usage_core._tracker import Command
+else:
+    import _signal  # what `signal` has, without what makes its constants members of enums
 
 __all__ = ["MARK", "UNKNOWN", "Run", "UsageError", "Watch"]
 
 MARK = "usage_untracked"
 UNKNOWN = "<unknown>"
+
+_SIGTERM = 15
+_SIG_DFL = 0
+
+_on_end: Callable[[BaseException | None], None] | None = None
+_forks_are_seen = False
 
 
 class UsageError(Exception):
@@ -28,6 +36,13 @@ class UsageError(Exception):
     def __init__(self, exit_code: int = 2) -> None:
         super().__init__()
         self.exit_code = exit_code
+
+
+class Terminated(BaseException):
+    """The process got SIGTERM."""
+
+    exit_code = 128 + _SIGTERM
+    usage_label = "terminated"
 
 
 class Watch:
@@ -72,7 +87,7 @@ class Run:
         self.parsing = True
         self._command = watch.command(watch.app)
         self._command.__enter__()
-        _sigterm.watch(self.end)
+        _watch_sigterm(self.end)
 
     def reach(self, level: int, name: str, *, beside: bool = False) -> None:
         """Note that the command at *level* (0 is below the program) is *name*.
@@ -102,7 +117,7 @@ class Run:
         if self._over or os.getpid() != self._process:
             return
         self._over = True
-        _sigterm.unwatch(self.end)
+        _unwatch_sigterm(self.end)
         if self.untracked or (self.parsing and _is_help(error)):
             return
         command = self._command
@@ -114,6 +129,53 @@ class Run:
             known = {name: value for name, value in self._options.items() if value is not None}
             command.set(option_values=known)
         command.end(error)
+
+
+def _watch_sigterm(end: Callable[[BaseException | None], None]) -> None:
+    """Call *end* when SIGTERM comes, if its action is the default, and then let it act.
+
+    Not on Windows, where it ends a process without notice, and not as the first process of a
+    container, which the default action does not end.
+    """
+    global _on_end, _forks_are_seen
+    try:
+        if os.name == "nt" or os.getpid() == 1 or _signal.getsignal(_SIGTERM) != _SIG_DFL:
+            return
+        _signal.signal(_SIGTERM, _on_sigterm)
+    except ValueError:  # not in the main thread
+        return
+    _on_end = end
+    if not _forks_are_seen:
+        os.register_at_fork(after_in_child=_restore_sigterm)
+        _forks_are_seen = True
+
+
+def _unwatch_sigterm(end: Callable[[BaseException | None], None]) -> None:
+    """Give SIGTERM its default action back, if it was *end* that it would call."""
+    if _on_end == end:
+        _restore_sigterm()
+
+
+def _restore_sigterm() -> None:
+    global _on_end
+    _on_end = None
+    try:
+        if _signal.getsignal(_SIGTERM) is _on_sigterm:
+            _signal.signal(_SIGTERM, _SIG_DFL)
+    except ValueError:  # not in the main thread
+        pass
+
+
+def _on_sigterm(signum: int, _frame: object) -> None:
+    end = _on_end
+    if _signal.getsignal(signum) is not _on_sigterm:
+        return  # a handler of the app's own calls the one that was there before
+    _signal.signal(signum, _SIG_DFL)
+    try:
+        if end is not None:
+            end(Terminated())
+    finally:
+        os.kill(os.getpid(), signum)
 
 
 def _declared(value: Any, choices: Any) -> Any:
@@ -139,4 +201,4 @@ def _plain(value: Any) -> Any:
 
 def _is_help(error: BaseException | None) -> bool:
     # Since click 8.2 the help that comes when nothing was typed is an error.
-    return outcome.exit_code(error) == 0 or type(error).__name__ == "NoArgsIsHelpError"
+    return context.exit_code(error) == 0 or type(error).__name__ == "NoArgsIsHelpError"

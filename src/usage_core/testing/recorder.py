@@ -15,9 +15,8 @@ from usage_core._delivery.records import load_fact
 from usage_core._identity.lifecycle import step
 from usage_core._identity.state import Identity
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import fact
+from usage_core._recording import Recorder, fact
 from usage_core._recording.consent import Decision
-from usage_core._recording.recorder import Recorder
 from usage_core._tracker import Tracker
 from usage_core.adapters import finish
 

@@ -132,7 +132,7 @@ def test_health_is_read_whatever_it_holds_and_never_outgrows_its_bound(
         found = found.noted("2026", about, text)
     health_file.save(str(path), found)
     assert found == health_file.load(str(path))
-    assert 1 <= pause(found.failures, None, 1.0) <= 3600
+    assert 1 <= pause(found.failures, None, 1.0) <= 7200
 
 
 def test_many_long_notes_do_not_make_the_failures_forgotten(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_in_hand_is_read_whatever_it_holds(folder: Path, data: bytes, numbers: l
     data=st.binary(max_size=30) | st.integers().map(lambda n: str(n).encode()),
     mtime=st.integers(-(2**33), 2**40),
 )
-def test_a_lease_holds_for_an_hour_at_most_whatever_it_holds(
+def test_a_lease_holds_for_two_hours_at_most_whatever_it_holds(
     folder: Path, data: bytes, mtime: int
 ) -> None:
     """No content and no date of it keeps workers away for longer, or makes asking fail."""
@@ -184,7 +184,7 @@ def test_a_lease_holds_for_an_hour_at_most_whatever_it_holds(
         os.utime(lease.path, (mtime, mtime))
     except OverflowError:
         return
-    assert not lease.stands(mtime - 3601.0)
+    assert not lease.stands(mtime - 7201.0)
     assert not lease.stands(mtime + 1.0)
     assert lease.stands(mtime - 1.0) in (True, False)
 

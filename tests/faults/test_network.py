@@ -84,7 +84,7 @@ def test_a_slow_collector_is_waited_for_by_the_worker_alone(toolbox: Machine) ->
 
 
 ODD = [
-    ("3600000000", 3400, 3700),
+    ("3600000000", 3400, 7210),
     ("-5", 0, 4),
     ("soon", 0, 4),
     ("nan", 0, 4),
@@ -94,7 +94,7 @@ ODD = [
 
 @pytest.mark.fault("network", "the collector asks for a pause of `{asked}`", "429 with Retry-After")
 @pytest.mark.parametrize(("asked", "least", "most"), ODD)
-def test_no_answer_keeps_a_machine_silent_for_longer_than_an_hour(
+def test_no_answer_keeps_a_machine_silent_for_longer_than_two_hours(
     toolbox: Machine, asked: str, least: int, most: int
 ) -> None:
     trouble = status(429, retry_after=1)
@@ -120,7 +120,7 @@ def test_a_date_in_retry_after_is_kept(toolbox: Machine) -> None:
     asked = len(toolbox.collector.requests)
     toolbox.run("ok", "two")
 
-    assert 500 < toolbox.lease().stat().st_mtime - time.time() < 700
+    assert 500 < toolbox.lease().stat().st_mtime - time.time() < 1210
     assert toolbox.worker() is None
     assert asked == len(toolbox.collector.requests)
 

@@ -29,8 +29,9 @@ def main(words: list[str]) -> int:
     """Try the faults whose names hold one of *words*, or all; return how many went unnoticed."""
     chosen = [m for m in MUTATIONS if not words or any(word in m.name for word in words)]
     tests = sorted({test for mutation in chosen for test in mutation.tests})
-    if run(None, tests) != PASSED:
-        raise SystemExit("the tests do not even pass without a fault")
+    whole = run(None, tests)
+    if whole.returncode != PASSED:
+        raise SystemExit(f"{whole.stdout}\nthe tests do not even pass without a fault")
     with ThreadPoolExecutor(2) as pool:
         noticed = list(pool.map(is_noticed, chosen))
     say(f"{sum(noticed)} of {len(noticed)} faults were noticed")
@@ -40,7 +41,7 @@ def main(words: list[str]) -> int:
 def is_noticed(mutation: Mutation) -> bool:
     """Run the tests that should notice; say what came of it."""
     began = time.monotonic()
-    code = run(mutation, mutation.tests)
+    code = run(mutation, mutation.tests).returncode
     words = {PASSED: "NOT NOTICED", FAILED: "noticed"}.get(code, f"pytest ended with {code}")
     say(f"{words:12} {time.monotonic() - began:5.0f} s  {mutation.name}")
     return code == FAILED
@@ -51,8 +52,8 @@ def say(line: str) -> None:
     print(line, flush=True)  # this is a program
 
 
-def run(mutation: Mutation | None, tests: Sequence[str]) -> int:
-    """Run *tests* on the core with that fault in it; return how pytest ended."""
+def run(mutation: Mutation | None, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run *tests* on the core with that fault in it; return how pytest ended and what it said."""
     with tempfile.TemporaryDirectory() as folder:
         python = environment(mutation, Path(folder))
         command = [python, "-m", "pytest", "-x", "-q", "-o", f"cache_dir={folder}/cache"]
@@ -62,11 +63,12 @@ def run(mutation: Mutation | None, tests: Sequence[str]) -> int:
                 cwd=ROOT,
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", "UNSHRUNK": "1"},
                 capture_output=True,
+                text=True,
                 timeout=LONGEST,
                 check=False,
-            ).returncode
+            )
         except subprocess.TimeoutExpired:
-            return FAILED
+            return subprocess.CompletedProcess(command, FAILED, "it took too long")
 
 
 def environment(mutation: Mutation | None, folder: Path) -> str:

@@ -69,7 +69,7 @@ def test_a_plug_in_in_trouble_stops_no_other(
     assert tells in str(toolbox.health())
 
 
-@pytest.mark.fault("output", "a plug-in that calls os._exit when it is imported", "four commands")
+@pytest.mark.fault("output", "a plug-in that calls os._exit when it is imported", "four runs of it")
 def test_a_plug_in_that_ends_every_worker_costs_no_event(toolbox: Machine, tmp_path: Path) -> None:
     name_plugins(toolbox, tmp_path, bad="import os; os._exit(3)")
     for number in range(4):

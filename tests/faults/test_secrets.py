@@ -64,7 +64,7 @@ def test_a_secret_in_an_error_message_stays_with_the_person(toolbox: Machine, wh
     assert not found(toolbox, parts), "in the ledger"
     assert arrives == toolbox.captures()[0]["properties"]["error_message"]
     assert not [part for part in parts if part in str(toolbox.collector.events)]
-    told(f"`{arrives}` of the message")
+    told(f"of the message `{arrives}`, and on the disk no more")
 
 
 def found(toolbox: Machine, parts: list[str]) -> list[str]:

@@ -45,7 +45,7 @@ TROUBLES = {
     "raises when it is made": ("at_making", RAISE, "no"),
     "calls sys.exit when it is made": ("at_making", EXIT, "3"),
     "hangs when it is made": ("at_making", HANG, "no answer within"),
-    "is none": ("at_making", "return 5", "not a Transport"),
+    "turns out to be a number": ("at_making", "return 5", "not a Transport"),
     "raises when it is imported": ("at_import", RAISE, "no"),
     "calls sys.exit when it is imported": ("at_import", EXIT, "3"),
     "hangs when it is imported": ("at_import", HANG, "no answer within"),

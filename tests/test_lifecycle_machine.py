@@ -305,7 +305,7 @@ def test_a_broken_rule_is_told_as_a_short_story(monkeypatch: pytest.MonkeyPatch)
             fact = attrs.evolve(fact, fresh=(identity.anon_id, fact.fresh[1]))
         return step(identity, fact, principal)
 
-    monkeypatch.setattr("usage_core.testing.lifecycle.step", without_rotation)
+    monkeypatch.setattr("usage_core.testing.computers.step", without_rotation)
     story = story_of(LifecycleMachine)
     assert len(story) <= 4, story
     assert len(set(re.findall(r"person='(\w)'", str(story)))) == 2

@@ -318,7 +318,7 @@ def test_a_resolver_that_takes_one_person_for_another_is_found() -> None:
 
     story = story_of(Careless)
     assert len(story) <= 3, story
-    assert "person='A'" not in str(story)
+    assert re.search("person='[BC]'", str(story))
 
 
 def test_a_transport_that_says_nothing_is_not_blamed() -> None:

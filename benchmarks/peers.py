@@ -25,6 +25,9 @@ from benchmarks.tables import added, quartiles, ratio, table
 
 HOSTS = ("bare", "argparse", "click", "typer")
 APPS = ("click", "typer")  # whose app the programs hand over: it can be instrumented
+# Objects more to begin with: they move the garbage collections, which fall on one side or the other
+# of a comparison and cost as much as a few modules.
+BALLAST = (0, 140, 280, 420, 560)
 
 
 def main() -> None:
@@ -48,13 +51,11 @@ def in_the_command(here: Stage, host: str, rounds: int) -> None:
     systems = (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if host in APPS else SYSTEMS
     pairs = [(here.bare(system, host), here.tracked(system, host)) for system in systems]
     samples = interleaved([case for pair in pairs for case in pair], rounds)
-    counts: dict[str, int | None] = {}
-    if host in ("bare", "typer"):
-        counts = counted([case for pair in pairs for case in pair])
+    counts = counted(pairs) if host in ("bare", "typer") else {}
     rows, found = [], {}
     for system, (bare, with_it) in zip(systems, pairs, strict=True):
         wall, cpu = differences(samples, bare, with_it)
-        found[system.name] = figures(wall, cpu, counts.get(with_it.name), counts.get(bare.name))
+        found[system.name] = figures(wall, cpu, counts.get(with_it.name))
         row = [system.title, quartiles(wall), quartiles(cpu)]
         rows.append([*row, *compared(found[system.name], found["usage"])])
     header = ["system", "wall ms added", "CPU ms added", "instructions added", "CPU, of ours"]
@@ -66,11 +67,11 @@ def opted_out(here: Stage, rounds: int) -> None:
     systems = [system for system in (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if system.opt_out]
     pairs = [(here.bare(s, "typer"), silenced(here.tracked(s, "typer"), s)) for s in systems]
     samples = interleaved([case for pair in pairs for case in pair], rounds)
-    counts = counted([case for pair in pairs for case in pair])
+    counts = counted(pairs)
     rows, found = [], {}
     for system, (bare, with_it) in zip(systems, pairs, strict=True):
         wall, cpu = differences(samples, bare, with_it)
-        found[system.name] = figures(wall, cpu, counts[with_it.name], counts[bare.name])
+        found[system.name] = figures(wall, cpu, counts[with_it.name])
         row = [system.title, quartiles(wall), quartiles(cpu)]
         rows.append([*row, *compared(found[system.name], found["usage"])])
     header = ["system", "wall ms added", "CPU ms added", "instructions added", "CPU, of ours"]
@@ -111,12 +112,29 @@ def silenced(case: Case, system: System) -> Case:
     return attrs.evolve(case, environ={**case.environ, **(system.opt_out or {})})
 
 
-def counted(cases: Sequence[Case]) -> dict[str, int | None]:
-    """Return the instructions of each case's own process, by the names of the cases."""
+def counted(pairs: Sequence[tuple[Case, Case]]) -> dict[str, float | None]:
+    """Return the instructions, in millions, that the second of each pair adds to the first."""
+
+    def add(pair: tuple[Case, Case]) -> float | None:
+        ballasts = BALLAST if pair[1].name.startswith("usage") else BALLAST[:1]
+        return more([(laden(pair[0], ballast), laden(pair[1], ballast)) for ballast in ballasts])
+
     with ThreadPoolExecutor(2) as pool:  # a count does not change with what runs beside it
-        found = dict(zip((c.name for c in cases), pool.map(instructions, cases), strict=True))
+        found = dict(zip((pair[1].name for pair in pairs), pool.map(add, pairs), strict=True))
     leftovers.end()
     return found
+
+
+def more(pairs: Sequence[tuple[Case, Case]]) -> float | None:
+    """Return what the second of these pairs adds to the first, in the median."""
+    counts = [(instructions(bare), instructions(with_it)) for bare, with_it in pairs]
+    extra = [(b - a) / 1e6 for a, b in counts if a is not None and b is not None]
+    return statistics.median(extra) if extra else None
+
+
+def laden(case: Case, ballast: int) -> Case:
+    """Return *case* with so many objects more in its process."""
+    return attrs.evolve(case, environ={**case.environ, "BENCH_BALLAST": str(ballast)})
 
 
 def differences(
@@ -130,10 +148,9 @@ def differences(
 
 
 def figures(
-    wall: Sequence[float], cpu: Sequence[float], count: int | None, base: int | None
+    wall: Sequence[float], cpu: Sequence[float], extra: float | None
 ) -> dict[str, float | None]:
-    """Return the medians and the instructions added, in millions."""
-    extra = None if count is None or base is None else (count - base) / 1e6
+    """Return the medians, and the *extra* instructions in millions."""
     return {"wall": statistics.median(wall), "cpu": statistics.median(cpu), "instructions": extra}
 
 

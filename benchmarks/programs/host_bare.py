@@ -3,6 +3,7 @@
 import os
 
 SYSTEM = os.environ.get("BENCH_SYSTEM")
+BALLAST: list[list[object]] = [[] for _ in range(int(os.environ.get("BENCH_BALLAST", "0")))]
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import os
 import typer
 
 SYSTEM = os.environ.get("BENCH_SYSTEM")
+BALLAST: list[list[object]] = [[] for _ in range(int(os.environ.get("BENCH_BALLAST", "0")))]
 app = typer.Typer()
 
 

@@ -205,7 +205,9 @@ def test_a_broken_pipe_is_seen_and_nothing_else_changes(app: App) -> None:
     ]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
 def test_a_signal_from_outside_is_seen_and_ends_the_app_as_it_did(
     app: App, number: signal.Signals, code: int
 ) -> None:

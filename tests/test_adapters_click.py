@@ -321,19 +321,18 @@ def test_values_are_those_of_switches_and_declared_choices_only(
     assert [None, None, values] == properties(seen, "option_values")
 
 
-def test_sigterm_has_its_default_action_before_and_after(
-    tracker: Tracker, seen: UsageRecorder
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_has_its_default_action_before_and_after(
+    tracker: Tracker, seen: UsageRecorder, number: signal.Signals
 ) -> None:
     within = []
-    command = click.Command(
-        "hello", callback=lambda: within.append(signal.getsignal(signal.SIGTERM))
-    )
+    command = click.Command("hello", callback=lambda: within.append(signal.getsignal(number)))
     tracker.instrument(command)
 
     run(command, "")
 
     assert callable(within[0])
-    assert signal.SIG_DFL == signal.getsignal(signal.SIGTERM)
+    assert signal.SIG_DFL == signal.getsignal(number)
 
 
 def test_a_handler_of_the_app_stays(tracker: Tracker, seen: UsageRecorder) -> None:

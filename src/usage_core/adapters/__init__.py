@@ -8,9 +8,9 @@ What `Tracker.instrument` does, for all three:
   as the command that it stands for. What a person typed never becomes a name: a word that is no
   command is `<unknown>`.
 - **Every way out**: return, exception, `sys.exit(n)`, `typer.Exit`, `click.Abort`, Ctrl-C
-  (exit code 130, whatever the framework makes of it), SIGTERM (143), a broken pipe. What the parser
-  refuses is a failure with the type `UsageError`, without its message, which would quote what was
-  typed. `os._exit`, `exec` and SIGKILL leave nothing.
+  (exit code 130, whatever the framework makes of it), SIGTERM (143), SIGHUP (129), a broken pipe.
+  What the parser refuses is a failure with the type `UsageError`, without its message, which would
+  quote what was typed. `os._exit`, `exec` and SIGKILL leave nothing.
 - **No event** for `--help`, `--version` and whatever else ends the parsing with exit code 0, for
   help that is shown since nothing was typed, and for shell completion.
 - **The app stays as it was**: its output, its exit codes, its tracebacks, also when it is called
@@ -25,9 +25,9 @@ What `Tracker.instrument` does, for all three:
   attribute `usage_untracked` (for a parser, a default of that name does too) is not recorded, nor
   is anything below it. A Typer group gets it from its callback or its `cls`.
 
-SIGTERM: where it has its default action, it would end the process before anything could be
-written. While a command runs it therefore has a handler, which records the command and then lets
-the signal have its default action: the process dies of SIGTERM, as before. As with Ctrl-C, a
+SIGTERM and SIGHUP: where they have their default action, they would end the process before anything
+could be written. While a command runs each therefore has a handler, which records the command and
+then lets the signal have its default action: the process dies of it, as before. As with Ctrl-C, a
 handler has to wait for an extension module that computes without returning. An app with a handler
 of its own keeps it, and its children, forked or started, have the default action.
 

@@ -21,7 +21,7 @@ __all__ = ["MARK", "UNKNOWN", "Run", "UsageError", "Watch"]
 MARK = "usage_untracked"
 UNKNOWN = "<unknown>"
 
-_SIGTERM = 15
+_SIGHUP, _SIGTERM = 1, 15
 _SIG_DFL = 0
 
 _on_end: Callable[[BaseException | None], None] | None = None
@@ -39,10 +39,12 @@ class UsageError(Exception):
 
 
 class Terminated(BaseException):
-    """The process got SIGTERM."""
+    """The process got SIGTERM, or SIGHUP."""
 
-    exit_code = 128 + _SIGTERM
-    usage_label = "terminated"
+    def __init__(self, signum: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + signum
+        self.usage_label = "terminated" if signum == _SIGTERM else "hung up"
 
 
 class Watch:
@@ -87,7 +89,7 @@ class Run:
         self.parsing = True
         self._command = watch.command(watch.app)
         self._command.__enter__()
-        _watch_sigterm(self.end)
+        _watch_signals(self.end)
 
     def reach(self, level: int, name: str, *, beside: bool = False) -> None:
         """Note that the command at *level* (0 is below the program) is *name*.
@@ -117,7 +119,7 @@ class Run:
         if self._over or os.getpid() != self._process:
             return
         self._over = True
-        _unwatch_sigterm(self.end)
+        _unwatch_signals(self.end)
         if self.untracked or (self.parsing and _is_help(error)):
             return
         command = self._command
@@ -131,49 +133,55 @@ class Run:
         command.end(error)
 
 
-def _watch_sigterm(end: Callable[[BaseException | None], None]) -> None:
-    """Call *end* when SIGTERM comes, if its action is the default, and then let it act.
+def _watch_signals(end: Callable[[BaseException | None], None]) -> None:
+    """Call *end* when SIGTERM or SIGHUP comes, if its action is the default, then let it act.
 
-    Not on Windows, where it ends a process without notice, and not as the first process of a
+    Not on Windows, where SIGTERM ends a process without notice, and not as the first process of a
     container, which the default action does not end.
     """
     global _on_end, _forks_are_seen
+    if os.name == "nt" or os.getpid() == 1:
+        return
     try:
-        if os.name == "nt" or os.getpid() == 1 or _signal.getsignal(_SIGTERM) != _SIG_DFL:
-            return
-        _signal.signal(_SIGTERM, _on_sigterm)
+        _exchange(_SIG_DFL, _on_signal)
     except ValueError:  # not in the main thread
         return
     _on_end = end
     if not _forks_are_seen:
-        os.register_at_fork(after_in_child=_restore_sigterm)
+        os.register_at_fork(after_in_child=_restore_signals)
         _forks_are_seen = True
 
 
-def _unwatch_sigterm(end: Callable[[BaseException | None], None]) -> None:
-    """Give SIGTERM its default action back, if it was *end* that it would call."""
+def _unwatch_signals(end: Callable[[BaseException | None], None]) -> None:
+    """Give both their default action back, if it was *end* that they would call."""
     if _on_end == end:
-        _restore_sigterm()
+        _restore_signals()
 
 
-def _restore_sigterm() -> None:
+def _restore_signals() -> None:
     global _on_end
     _on_end = None
     try:
-        if _signal.getsignal(_SIGTERM) is _on_sigterm:
-            _signal.signal(_SIGTERM, _SIG_DFL)
+        _exchange(_on_signal, _SIG_DFL)
     except ValueError:  # not in the main thread
         pass
 
 
-def _on_sigterm(signum: int, _frame: object) -> None:
+# Any: what a signal's action is, for which the standard library has no name of its own.
+def _exchange(old: Any, new: Any) -> None:
+    for signum in (_SIGHUP, _SIGTERM):
+        if _signal.getsignal(signum) == old:
+            _signal.signal(signum, new)
+
+
+def _on_signal(signum: int, _frame: object) -> None:
     end = _on_end
-    if _signal.getsignal(signum) is not _on_sigterm:
+    if _signal.getsignal(signum) is not _on_signal:
         return  # a handler of the app's own calls the one that was there before
     _signal.signal(signum, _SIG_DFL)
     try:
         if end is not None:
-            end(Terminated())
+            end(Terminated(signum))
     finally:
         os.kill(os.getpid(), signum)
 

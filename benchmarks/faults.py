@@ -9,14 +9,18 @@ dripping, refusing, or answering with errors.
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
 
+from benchmarks import leftovers
 from benchmarks.environments import SYSTEMS, System, prepare
 from benchmarks.measure import Case, Sample, once
+from benchmarks.measure import here as run_in
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
 from benchmarks.tables import table
@@ -36,7 +40,7 @@ MODES: dict[str, Behaviour] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     for system in SYSTEMS:
         prepare(system)
@@ -48,17 +52,14 @@ def main() -> None:
 def collector_modes(here: Stage, rounds: int) -> None:
     """Measure a command of every system while the collector behaves in every way."""
     tracked = {system.name: case_of(here, system) for system in SYSTEMS}
-    bare = {system.name: middle(here.bare(system, "typer"), rounds) for system in SYSTEMS}
+    bare = {system.name: here.bare(system, "typer") for system in SYSTEMS}
     found: dict[str, dict[str, str]] = {system.name: {} for system in SYSTEMS}
     gone: dict[str, dict[str, str]] = {system.name: {} for system in SYSTEMS}
     for mode, behaviour in MODES.items():
         here.collector.behave(behaviour)
         for system in SYSTEMS:
-            samples = runs(tracked[system.name], rounds)
-            found[system.name][mode] = extra(samples, bare[system.name])
-            stuck = samples[-1].killed
-            last = samples[-1] if stuck else once(tracked[system.name], wait=True)
-            gone[system.name][mode] = lasting(last)
+            found[system.name][mode] = extra(tracked[system.name], bare[system.name], rounds)
+            gone[system.name][mode] = lasting(once(tracked[system.name], wait=True))
         print(f"  {mode}", flush=True)
         here.collector.behave(answer())
     header = ["system", *MODES]
@@ -70,23 +71,37 @@ def collector_modes(here: Stage, rounds: int) -> None:
 
 
 def auth_modes(here: Stage, rounds: int) -> None:
-    """Measure commands whose credentials are there and not linked yet."""
+    """Measure commands of people who are new, known, linked, and logged in but not linked yet."""
     systems = [system for system in SYSTEMS if system.name in ("usage", "arcade")]
     found: dict[str, dict[str, str]] = {system.name: {} for system in systems}
     for system in systems:
-        bare = middle(here.bare(system, "typer"), rounds)
+        bare = here.bare(system, "typer")
         first = Case(system.name, "host_typer", python=system.python, environ=here.environ(system))
-        found[system.name]["first run"] = extra(runs(first, rounds), bare)
+        found[system.name]["first run"] = extra(first, bare, rounds)
         settled = case_of(here, system)
-        found[system.name]["anonymous"] = extra(runs(settled, rounds), bare)
+        found[system.name]["anonymous"] = extra(settled, bare, rounds)
+        linked = attrs.evolve(settled, prepare=linked_home(here, system))
+        found[system.name]["linked"] = extra(linked, bare, rounds)
         new = attrs.evolve(settled, prepare=also(settled.prepare, here.log_in))
         for mode in ("healthy", "slow, 1 s", "hanging", "dripping", "refusing", "500"):
             here.auth.behave(MODES[mode])
-            found[system.name][f"auth API {mode}"] = extra(runs(new, rounds), bare)
+            found[system.name][f"auth API {mode}"] = extra(new, bare, rounds)
             here.auth.behave(answer())
     header = ["wall ms added, median", *(system.title for system in systems)]
     rows = [[mode, *(found[s.name][mode] for s in systems)] for mode in found[systems[0].name]]
     save("auth-modes", found, table(header, rows))
+
+
+def linked_home(here: Stage, system: System) -> Callable[[Path], object]:
+    """Return what prepares a home whose person *system* has linked to their account."""
+    folder = here.folder / f"linked-{system.name}"
+    folder.mkdir()
+    case = here.tracked(system, "typer")
+    case.prepare(folder)
+    here.log_in(folder)
+    run_in(case, folder)
+    leftovers.collect()
+    return partial(shutil.copytree, folder, dirs_exist_ok=True)
 
 
 def case_of(here: Stage, system: System) -> Case:
@@ -104,30 +119,21 @@ def also(one: Callable[[Path], object], other: Callable[[Path], object]) -> Call
     return both
 
 
-def runs(case: Case, rounds: int) -> list[Sample]:
-    """Run *case* so often; once only where it has to be stopped."""
-    samples: list[Sample] = []
+def extra(case: Case, bare: Case, rounds: int) -> str:
+    """Return what *case* takes longer than *bare*, in turns; one that is stopped runs only once."""
+    longer: list[float] = []
     for _ in range(rounds):
-        samples.append(once(case))
-        if samples[-1].killed:
-            break
-    return samples
-
-
-def middle(case: Case, rounds: int) -> float:
-    """Return the median wall time of *case* in seconds."""
-    return statistics.median(sample.wall for sample in runs(case, rounds))
-
-
-def extra(samples: list[Sample], bare: float) -> str:
-    """Return what a command took longer than *bare*."""
-    if any(sample.killed for sample in samples):
-        return f"over {LIMIT:.0f} s"
-    return f"{(statistics.median(s.wall for s in samples) - bare) * 1000:.0f}"
+        base, sample = once(bare), once(case)
+        if sample.killed:
+            return f"over {LIMIT:.0f} s"
+        longer.append((sample.wall - base.wall) * 1000)
+    return f"{statistics.median(longer):.0f}"
 
 
 def lasting(sample: Sample) -> str:
     """Return how long the last process stayed."""
+    if sample.after.seconds >= leftovers.LONGEST:
+        return f"over {leftovers.LONGEST:.0f}"
     return f"{sample.after.seconds:.1f}" if sample.after.processes else "-"
 
 

@@ -57,11 +57,18 @@ def obedient(failures: int, asked: float | None, chance: float) -> float:
     return pause(failures, None, chance) if asked is None else asked
 
 
+def punctual(failures: int, asked: float | None, chance: float) -> float:
+    """Keep to what the server says within half a minute, an hour at most: our first version."""
+    own = pause(failures, None, chance)
+    return own if asked is None else min(max(own, asked + min(asked, 60.0) * chance / 2), HOUR)
+
+
 STORIES = (
     Story("a day; a try with every command", no_pause, DAY),
     Story("a day; ours, no answer or 5xx", pause, DAY),
     Story("a day; ours, Retry-After 10 minutes", pause, DAY, 600.0),
     Story("a day; ours, Retry-After is the date of return", pause, DAY, date=True),
+    Story("a day; half a minute after it, an hour at most", punctual, DAY, date=True),
     Story("a day; to the second at that date", obedient, DAY, date=True),
     Story("20 minutes; ours, no answer or 5xx", pause, 1200.0),
     Story("20 minutes; ours, Retry-After is the date", pause, 1200.0, date=True),

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import attrs
 
-__all__ = ["Leftovers", "adopt", "collect", "end", "present"]
+__all__ = ["LONGEST", "Leftovers", "adopt", "collect", "end", "present"]
 
+LONGEST = 90.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -49,7 +50,7 @@ def present() -> list[int]:
     return found
 
 
-def collect(seconds: float = 90.0) -> Leftovers:
+def collect(seconds: float = LONGEST) -> Leftovers:
     """Wait until all of them ended by themselves, *seconds* at most, and return what they cost."""
     began = time.perf_counter()
     processes, cpu, peak = 0, 0.0, 0.0

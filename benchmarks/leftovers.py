@@ -16,7 +16,7 @@ from pathlib import Path
 
 import attrs
 
-__all__ = ["LONGEST", "Leftovers", "adopt", "collect", "end", "present"]
+__all__ = ["LONGEST", "Leftovers", "adopt", "alive", "collect", "end", "present"]
 
 LONGEST = 90.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -50,6 +50,11 @@ def present() -> list[int]:
     return found
 
 
+def alive() -> int:
+    """Return how many of our children have not ended yet."""
+    return sum(_state(child) not in ("", "Z") for child in present())
+
+
 def collect(seconds: float = LONGEST) -> Leftovers:
     """Wait until all of them ended by themselves, *seconds* at most, and return what they cost."""
     began = time.perf_counter()
@@ -76,6 +81,14 @@ def end() -> None:
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+def _state(process: int) -> str:
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text("ascii", "replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[0]
 
 
 def _peak_mib(process: int) -> float:

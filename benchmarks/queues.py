@@ -35,7 +35,7 @@ def main() -> None:
         prepare(system)
     with stage() as scene:
         burst(scene, options.commands)
-        backlog(scene, options.commands)
+        backlog(scene, options.commands - 1)  # as much as there is room for
         offline(scene)
 
 
@@ -78,7 +78,7 @@ def in_a_row(scene: Stage, case: Case, count: int) -> tuple[tuple[float, float],
 
         def look() -> None:
             while not over.wait(0.02):
-                most[0] = max(most[0], len(leftovers.present()) - 1)
+                most[0] = max(most[0], leftovers.alive() - 1)
 
         watcher = threading.Thread(target=look)
         watcher.start()

@@ -47,12 +47,12 @@ def commands() -> None:
 
 # Any: matplotlib's own types are not checked here.
 def bars(axes: Any, values: list[tuple[str, float]]) -> None:
-    """Draw one bar for each name, the first at the top, with its figure beside it."""
+    """Draw one bar for each name, the first at the top, its figure beside it; none for nothing."""
     names = [name for name, _ in values][::-1]
     sizes = [size for _, size in values][::-1]
     colours = [OURS if name.startswith("usage") else THEIRS for name in names]
     drawn = axes.barh(names, sizes, color=colours)
-    axes.bar_label(drawn, fmt="%.0f", padding=3)
+    axes.bar_label(drawn, [f"{size:.0f}" if size else "" for size in sizes], padding=3)
     axes.margins(x=0.15)
     axes.grid(visible=False, axis="y")
 
@@ -63,7 +63,7 @@ def growth() -> None:
     queue, drain = load("command-by-queue"), load("drain-by-queue")
     line(axes[0][0], queue, "instructions", 1e6, "a command: instructions, M", OURS)
     axes[0][0].set_xlabel("events queued")
-    axes[0][0].set_ylim(0, None)
+    axes[0][0].set_ylim(0, 1.2 * max(row["instructions"] for row in queue.values()) / 1e6)
     line(axes[0][1], drain, "cpu", 1.0, "the worker that delivers them: CPU s", OURS)
     axes[0][1].set_xlabel("events queued")
     axes[0][1].set_ylim(0, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from usage_core.testing import AuthApi
 from usage_posthog.collector import Collector
 
 pytest_plugins = ["faults.table"]
+
+
+def pytest_configure() -> None:
+    """Let signals have their default actions: children ignore what `nohup` or `&` lets us ignore."""
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            is_interrupt = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

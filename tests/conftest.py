@@ -17,7 +17,7 @@ pytest_plugins = ["faults.table"]
 
 
 def pytest_configure() -> None:
-    """Let signals have their default actions: children ignore what `nohup` or `&` lets us ignore."""
+    """Let signals have their default actions: children ignore what `nohup` lets us ignore."""
     for name in ("SIGINT", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:

@@ -42,7 +42,7 @@ from usage_core._delivery.ledger import LARGEST as LEDGER_LARGEST
 from usage_core._delivery.ledger import Ledger
 from usage_core._identity.state import Anonymous, Linked, is_principal
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import Recorder, consent
+from usage_core._recording import Recorder, consent, jsontext
 from usage_core._recording.launch import Lease
 from usage_core._recording.spool import Spool
 from usage_core.testing.transports import messages
@@ -187,6 +187,13 @@ def test_a_lease_holds_for_two_hours_at_most_whatever_it_holds(
     assert not lease.stands(mtime - 7201.0)
     assert not lease.stands(mtime + 1.0)
     assert lease.stands(mtime - 1.0) in (True, False)
+
+
+@many
+@given(text=st.text() | st.text(alphabet='az"\\/\x00\n\x7f'))
+def test_text_is_written_as_json_writes_it(text: str) -> None:
+    """Also where `json` itself is not asked."""
+    assert jsontext.dumps({text: [text]}) == json.dumps({text: [text]}, separators=(",", ":"))
 
 
 @many

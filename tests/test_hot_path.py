@@ -15,7 +15,7 @@ from cli import Toolbox, wait_until
 from usage_core.testing.behaviour import hang
 
 SOURCE = Path(usage_core.__file__).parent
-HEAVY = {"attr", "attrs", "filelock", "httpx", "json", "pluggy", "posthog", "re", "yaml"}
+HEAVY = {"_json", "attr", "attrs", "filelock", "httpx", "json", "pluggy", "posthog", "re", "yaml"}
 HEAVY |= {"importlib.metadata", "subprocess", "threading", "typing", "urllib.request", "uuid"}
 
 

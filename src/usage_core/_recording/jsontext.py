@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-try:
-    # What json.encoder itself uses; a builtin module, so importing it is free.
-    from _json import encode_basestring_ascii as _quoted
-except ImportError:  # an interpreter without the accelerator
-    from json.encoder import encode_basestring_ascii as _quoted
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +59,17 @@ def _text(value: object, other: Callable[[object], object] | None, depth: int) -
     if other is None:
         raise _Misfit(f"is {value!r}, which JSON cannot carry")
     return _text(other(value), None, depth - 1)
+
+
+def _quoted(text: str) -> str:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    try:
+        # What json.encoder itself uses. It may be a shared library, which takes time to load.
+        from _json import encode_basestring_ascii as quoted
+    except ImportError:  # an interpreter without the accelerator
+        from json.encoder import encode_basestring_ascii as quoted
+    return quoted(text)
 
 
 def _object(

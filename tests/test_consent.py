@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -142,12 +144,29 @@ def test_what_cannot_be_read_is_a_no(
     assert Decision(False, str(tmp_path / layer)) == decision
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_a_no(tmp_path: Path) -> None:
-    write(tmp_path / "choice", b"on")
-    (tmp_path / "choice").chmod(0)
+@contextmanager
+def ordinary_rights() -> Iterator[None]:
+    """For root, who may read everything: the rights of nobody in particular."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
-    assert not decide("tool", {}, str(tmp_path / "choice"), str(tmp_path / "machine")).allowed
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has such rights")
+def test_a_file_that_may_not_be_read_is_a_no() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        choice, machine = Path(folder, "choice"), Path(folder, "machine")
+        write(choice, b"on")
+        for mode, allowed in ((0o644, True), (0, False)):
+            choice.chmod(mode)
+            with ordinary_rights():
+                assert allowed == decide("tool", {}, str(choice), str(machine)).allowed
 
 
 @given(st.text(), st.text(), st.text(), st.binary(), st.binary())

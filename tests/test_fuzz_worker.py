@@ -59,7 +59,9 @@ class Litter:
 odd_names = st.text(
     st.characters(exclude_characters="/\x00", exclude_categories=["Cs"]), min_size=1, max_size=60
 )
-spool_names = odd_names.map(lambda name: f"{name}.json") | st.just(f"{'9' * 250}.json")
+# What begins with a dot is no record: the fill mark, or half a file.
+record_names = odd_names.filter(lambda name: name[0] != ".")
+spool_names = record_names.map(lambda name: f"{name}.json") | st.just(f"{'9' * 250}.json")
 litter = st.builds(
     Litter,
     st.fixed_dictionaries(

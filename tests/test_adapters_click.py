@@ -335,6 +335,26 @@ def test_a_signal_has_its_default_action_before_and_after(
     assert signal.SIG_DFL == signal.getsignal(number)
 
 
+def test_a_run_within_a_run_leaves_the_signals_to_the_outer_one(
+    tracker: Tracker, seen: UsageRecorder
+) -> None:
+    inner = click.Command("inner", callback=lambda: None)
+    tracker.instrument(inner)
+    actions = []
+
+    def call_inner() -> None:
+        actions.append(signal.getsignal(signal.SIGTERM))
+        inner.main([], standalone_mode=False)
+        actions.append(signal.getsignal(signal.SIGTERM))
+
+    outer = click.Command("outer", callback=call_inner)
+    tracker.instrument(outer)
+    run(outer, "")
+
+    assert callable(actions[0])
+    assert actions[0] is actions[1]
+
+
 def test_a_handler_of_the_app_stays(tracker: Tracker, seen: UsageRecorder) -> None:
     def mine(*_: object) -> None:
         pass

@@ -143,7 +143,8 @@ def _watch_signals(end: Callable[[BaseException | None], None]) -> None:
     if os.name == "nt" or os.getpid() == 1:
         return
     try:
-        _exchange(_SIG_DFL, _on_signal)
+        if not _exchange(_SIG_DFL, _on_signal):
+            return  # handlers of the app's own, or of a run that this one is within
     except ValueError:  # not in the main thread
         return
     _on_end = end
@@ -168,10 +169,11 @@ def _restore_signals() -> None:
 
 
 # Any: what a signal's action is, for which the standard library has no name of its own.
-def _exchange(old: Any, new: Any) -> None:
-    for signum in (_SIGHUP, _SIGTERM):
-        if _signal.getsignal(signum) == old:
-            _signal.signal(signum, new)
+def _exchange(old: Any, new: Any) -> bool:
+    found = [signum for signum in (_SIGHUP, _SIGTERM) if _signal.getsignal(signum) == old]
+    for signum in found:
+        _signal.signal(signum, new)
+    return bool(found)
 
 
 def _on_signal(signum: int, _frame: object) -> None:

@@ -1,4 +1,7 @@
-"""This project, as an author uses it who instruments a whole app in one line."""
+"""This project, as an author uses it who instruments a whole app in one line.
+
+All of it is here, since a second module to import would count as ours.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from usage_core.testing import AuthApi
+from usage_core.testing.behaviour import answer
 from usage_posthog.collector import Collector, Event
 
 TOOLBOX = Path(__file__).with_name("toolbox.py")
@@ -116,6 +117,13 @@ class Toolbox:
         """Let the time pass after which a collector that was away is tried again."""
         wait_until(lambda: self.worker() is None, "the worker lives on")
         (self.state / "usage" / "lease").unlink(missing_ok=True)
+
+    def recover(self, name: str) -> None:
+        """Let the collector be well again and the pause over: run *name*; all is delivered."""
+        self.collector.behave(answer())
+        self.end_pause()
+        self.run("ok", name)
+        self.settle()
 
     def kill_worker(self) -> None:
         process = self.worker()

@@ -60,10 +60,7 @@ def test_events_outlive_a_collector_in_trouble(toolbox: Toolbox, trouble: Behavi
     wait_until(lambda: toolbox.health().get("failures"))
     assert 1 == len(toolbox.records())
 
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "two")
-    toolbox.settle()
+    toolbox.recover("two")
 
     assert {"one": 1, "two": 1} == counted(toolbox)
     wait_until(lambda: toolbox.health()["failures"] == 0)
@@ -82,10 +79,7 @@ def test_a_worker_leaves_a_collector_that_never_answers(
     assert 12 > time.monotonic() - began
     assert 1 == len(toolbox.records())
 
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "two")
-    toolbox.settle()
+    toolbox.recover("two")
     assert {"one": 1, "two": 1} == counted(toolbox)
 
 
@@ -194,10 +188,7 @@ def test_a_login_while_the_collector_is_away_is_linked_ahead_of_everything(
     assert "alice" == toolbox.identity()["linked_principal_id"]
 
     toolbox.run("ok", "two")
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "three")
-    toolbox.settle()
+    toolbox.recover("three")
     events = [e["event"] for e in toolbox.collector.events]
     assert ["$set", "$identify"] == events[1:3]
     assert {"one": 1, "login": 1, "two": 1, "three": 1} == counted(toolbox)

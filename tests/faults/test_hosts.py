@@ -11,7 +11,7 @@ from cli import wait_until
 from faults.machine import Machine, needs_root
 from faults.programs import host, ran
 from faults.table import saw
-from usage_core.testing.behaviour import answer, hang
+from usage_core.testing.behaviour import hang
 
 
 @pytest.mark.fault("processes", "a host that lives on", "a server that records, and reaps nobody")
@@ -158,10 +158,7 @@ def test_a_logout_is_final_whatever_was_in_flight(toolbox: Machine) -> None:
             toolbox.credentials.unlink()
         toolbox.run(*words)
     toolbox.wait_for_failure()
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "last")
-    toolbox.settle()
+    toolbox.recover("last")
     wait_until(lambda: toolbox.worker() is None)
 
     who = {e["properties"]["command_name"]: e["distinct_id"] for e in toolbox.captures()}

@@ -12,7 +12,7 @@ import pytest
 from cli import wait_until
 from faults.machine import Machine
 from faults.table import killed
-from usage_core.testing.behaviour import answer, hang
+from usage_core.testing.behaviour import hang
 
 KILLER = """
 import os, sys
@@ -124,10 +124,7 @@ def test_a_killed_login_is_linked_all_the_same(toolbox: Machine) -> None:
     login.wait()
     killed()
     toolbox.wait_for_failure()
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "one")
-    toolbox.settle()
+    toolbox.recover("one")
     order = [event["event"] for event in toolbox.collector.events]
     assert ["$set", "$identify"] == order[:2]
     assert ["login", "one"] == toolbox.counted()

@@ -47,10 +47,7 @@ def test_ten_commands_are_kept_and_delivered_once_when_the_collector_is_back(
     assert 10 == len(toolbox.records())
     assert 4 >= toolbox.collector.connections, "nobody tries at each command"
 
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "last")
-    toolbox.settle()
+    toolbox.recover("last")
     assert [*names, "last"] == toolbox.counted()
 
 
@@ -64,10 +61,7 @@ def test_what_was_taken_without_an_answer_comes_again_under_the_same_uuid_and_mo
     toolbox.collector.behave(trouble)
     toolbox.run("ok", "one")
     toolbox.wait_for_failure()
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "two")
-    toolbox.settle()
+    toolbox.recover("two")
 
     assert ["one", "one", "two"] == toolbox.names()
     assert ["one", "two"] == toolbox.counted()
@@ -105,10 +99,7 @@ def test_no_answer_keeps_a_machine_silent_for_longer_than_two_hours(
     toolbox.wait_for_failure()
 
     assert least <= toolbox.lease().stat().st_mtime - time.time() <= most
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "two")
-    toolbox.settle()
+    toolbox.recover("two")
     assert ["one", "two"] == toolbox.names()
 
 
@@ -172,10 +163,7 @@ def test_the_link_waits_ahead_of_everything_for_a_collector_that_was_away_at_log
     toolbox.run("ok", "two")
     toolbox.wait_for_failure()
     assert any("alias" in name for name in toolbox.names_waiting())
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "three")
-    toolbox.settle()
+    toolbox.recover("three")
     order = list(dict.fromkeys((e["event"], e["uuid"]) for e in toolbox.collector.events))
     assert [1, 2] == [i for i, (event, _) in enumerate(order) if event in ("$set", "$identify")]
     assert ["before", "login", "two", "three"] == toolbox.counted()

@@ -178,8 +178,5 @@ def test_a_failure_shows_what_it_showed_without(toolbox: Machine, trouble: str, 
     toolbox.run(*words.split(), check=False)
     assert toolbox.worker(), "the command is back, and the worker at work"
     toolbox.kill_worker()
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "two")
-    toolbox.settle()
+    toolbox.recover("two")
     assert ["one", "two"] == toolbox.counted()

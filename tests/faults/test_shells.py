@@ -36,10 +36,7 @@ def test_a_pipe_closes_with_the_command(toolbox: Machine) -> None:
     assert not [link for link in links if link.startswith("pipe:") and link in _own_pipes()]
     toolbox.wait_for_failure()
 
-    toolbox.collector.behave(answer())
-    toolbox.end_pause()
-    toolbox.run("ok", "two")
-    toolbox.settle()
+    toolbox.recover("two")
     assert ["one", "two"] == toolbox.counted()
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks import leftovers
 from benchmarks.measure import Case, Sample, here, instructions, interleaved
 from benchmarks.tables import added, quartiles, ratio, table
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder
 from usage_posthog.collector import Collector
 
 NONE, FLOOR = "no tracking", "floor: write, rename, spawn `true`"

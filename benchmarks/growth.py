@@ -24,7 +24,7 @@ from benchmarks.measure import Case, Sample, here, instructions, interleaved, on
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
 from benchmarks.tables import quartiles, table
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder
 from usage_core.testing.behaviour import answer, refuse
 
 OURS, ARCADE = SYSTEMS[0], SYSTEMS[1]

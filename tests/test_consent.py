@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import wait_until
-from usage_core._recording.consent import Decision, decide
+from usage_core._recording import decide
 from usage_core.testing import AuthApi
 from usage_machine import Machine
 from usage_posthog.collector import Collector
@@ -67,8 +67,8 @@ def test_the_highest_no_decides_over_every_combination_of_layers(tmp_path: Path)
 
         names = [name for name, _, _ in VARIABLES] + [str(machine), str(choice)]
         first = next((name for name, no in zip(names, pattern, strict=True) if no), None)
-        expected = Decision(False, first) if first else Decision(True, "TOOL_USAGE_TRACKING")
-        assert expected == decision
+        expected = (False, first) if first else (True, "TOOL_USAGE_TRACKING")
+        assert expected == (decision.allowed, decision.source)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,8 @@ def test_every_content_of_a_file_means_what_it_says(
 
     decision = decide("tool", {}, str(tmp_path / "choice"), str(tmp_path / "machine"))
 
-    assert Decision(allowed, "default" if allowed else str(tmp_path / layer)) == decision
+    source = "default" if allowed else str(tmp_path / layer)
+    assert (allowed, source) == (decision.allowed, decision.source)
 
 
 def a_folder(path: Path) -> None:
@@ -141,7 +142,7 @@ def test_what_cannot_be_read_is_a_no(
 
     decision = decide("tool", {}, str(tmp_path / "choice"), str(tmp_path / "machine"))
 
-    assert Decision(False, str(tmp_path / layer)) == decision
+    assert (False, str(tmp_path / layer)) == (decision.allowed, decision.source)
 
 
 @contextmanager
@@ -185,9 +186,7 @@ def test_nothing_below_a_no_can_take_it_back(
     files = str(folder / "choice"), str(folder / "machine")
     environ = {"USAGE_DISABLED": disabled, "TOOL_USAGE_TRACKING": own, "TOOL_USAGE_ENABLED": other}
 
-    assert Decision(False, "DO_NOT_TRACK") == decide(
-        "tool", {"DO_NOT_TRACK": "1", **environ}, *files
-    )
+    assert "DO_NOT_TRACK" == decide("tool", {"DO_NOT_TRACK": "1", **environ}, *files).source
     if not decide("tool", environ, str(folder / "none"), str(folder / "none")).allowed:
         assert not decide("tool", environ, *files).allowed
     if not decide("tool", {}, str(folder / "none"), files[1]).allowed:

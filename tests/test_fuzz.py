@@ -42,9 +42,9 @@ from usage_core._delivery.ledger import LARGEST as LEDGER_LARGEST
 from usage_core._delivery.ledger import Ledger
 from usage_core._identity.state import Anonymous, Linked, is_principal
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import Recorder, consent, jsontext
-from usage_core._recording.launch import Lease
-from usage_core._recording.spool import Spool
+from usage_core._recording import StateFolder, fact, file_allows
+from usage_core._recording.files import Lease, Spool
+from usage_core._recording.recorder import Recorder
 from usage_core.testing.transports import messages
 
 
@@ -193,7 +193,7 @@ def test_a_lease_holds_for_two_hours_at_most_whatever_it_holds(
 @given(text=st.text() | st.text(alphabet='az"\\/\x00\n\x7f'))
 def test_text_is_written_as_json_writes_it(text: str) -> None:
     """Also where `json` itself is not asked."""
-    assert jsontext.dumps({text: [text]}) == json.dumps({text: [text]}, separators=(",", ":"))
+    assert fact.dumps({text: [text]}) == json.dumps({text: [text]}, separators=(",", ":"))
 
 
 @many
@@ -202,9 +202,7 @@ def test_only_a_clear_yes_is_consent(folder: Path, data: bytes) -> None:
     """Whatever a stored choice holds, anything but one of four words is a no."""
     path = folder / "consent"
     path.write_bytes(data)
-    assert consent.file_allows(str(path)) == (
-        data.strip().lower() in (b"1", b"true", b"yes", b"on")
-    )
+    assert file_allows(str(path)) == (data.strip().lower() in (b"1", b"true", b"yes", b"on"))
 
 
 @some
@@ -219,12 +217,12 @@ def test_what_is_remembered_of_a_transport_is_one_of_three_places(
         "transport": "stdout",
         "options": {},
     }
-    recorder = Recorder(config, None, None)
-    assert recorder.folder is not None
-    path = Path(recorder.folder.remembered("stdout"))
+    state = StateFolder(str(folder / "state"))
+    recorder = Recorder(config, state, None, set())
+    path = Path(state.remembered("stdout"))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    runs, _ = recorder._where_it_runs(recorder.folder, "stdout")
+    runs, _ = recorder._where_it_runs(state, "stdout")
     assert runs == (data.decode() if data in (b"inline", b"never", b"detached") else "inline")
 
 

@@ -32,8 +32,8 @@ from usage_core import Message
 from usage_core._delivery import records
 from usage_core._identity.lifecycle import Fact
 from usage_core._identity.state import is_principal
-from usage_core._recording import fact, launch
-from usage_core._recording.spool import LARGEST
+from usage_core._recording import fact, recorder
+from usage_core._recording.files import LARGEST
 from workbench import Workbench, in_process, note
 
 
@@ -175,7 +175,7 @@ def test_a_worker_that_is_told_nonsense_leaves_at_once_and_touches_nothing(
     folder = tmp_path / "work"
     folder.mkdir()
     done = subprocess.run(
-        [sys.executable, "-P", "-c", launch._BOOT, "usage-worker"],
+        [sys.executable, "-P", "-c", recorder._BOOT, "usage-worker"],
         input=data,
         cwd=folder,
         env={"HOME": str(folder)},

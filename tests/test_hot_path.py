@@ -33,6 +33,35 @@ def test_a_process_that_only_records_has_imported_nothing_heavy(toolbox: Toolbox
     assert not [name for name in loaded if name.startswith(("usage_core._id", "usage_core._del"))]
 
 
+def test_a_command_loads_few_modules_and_one_that_may_record_nothing_fewer(
+    toolbox: Toolbox,
+) -> None:
+    """Each costs the command as much as a hundred and fifty lines of code."""
+    asks = {"usage_core", "usage_core._tracker", "usage_core._recording"}
+    records = {f"usage_core._recording.{name}" for name in ("fact", "files", "recorder")}
+    toolbox.run("ok", "the first command on a machine looks for its transport")
+
+    assert asks | records == ours(toolbox.run("modules", "second").stdout)
+    assert asks == ours(toolbox.run("modules", "no", DO_NOT_TRACK="1").stdout)
+
+
+@pytest.mark.parametrize("framework", ["typer", "click", "argparse"])
+def test_an_instrumented_command_loads_few_modules_more(toolbox: Toolbox, framework: str) -> None:
+    adapter = "_argparse" if framework == "argparse" else "_click"
+    asks = {"usage_core", "usage_core._tracker", "usage_core._recording", "usage_core.adapters"}
+    asks |= {f"usage_core.adapters.{adapter}"}
+    if framework == "argparse":
+        asks |= {"usage_core._recording.exits"}
+
+    assert asks == ours(toolbox.run("instrument", framework, DO_NOT_TRACK="1").stdout)
+
+
+def ours(output: str) -> set[str]:
+    """The modules of usage-core that the tool says it has loaded."""
+    loaded = output.splitlines()[1].split()
+    return {name for name in loaded if name.partition(".")[0] == "usage_core"}
+
+
 def modules(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((SOURCE / folder).rglob("*.py"))]
 
@@ -57,7 +86,7 @@ def test_recording_knows_nothing_of_identity_nor_of_third_parties(path: Path) ->
     assert not {name for name in ours if name.startswith("usage_core._identity")}
     # The doors to the other half are functions, opened for an inline or an unknown transport.
     top = {name for name in ours if name.startswith("usage_core._delivery")}
-    assert not top or path.name == "__init__.py"
+    assert not top or path.name == "recorder.py"
 
 
 @pytest.mark.parametrize("path", modules("_identity"), ids=lambda p: p.name)

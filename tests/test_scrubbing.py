@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from usage_core._recording.context import describe_error
+from usage_core._recording.error import describe_error
 from usage_core._recording.scrub import scrub
 
 _HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from usage_core import Tracker
 
 
 def main(verb: str, name: str = "", *rest: str) -> None:  # noqa: C901  # a flat list of verbs
-    """Do what *verb* says: ok, fail, exit, interrupt, login, logout, burst, flush, modules."""
+    """Do what *verb* says: ok, fail, exit, interrupt, login, logout, burst, flush, and so on."""
     settings = ast.literal_eval(os.environ["TOOLBOX"])
     print("before", flush=True)
     tracker = Tracker("toolbox", **{"version": "1.2.3", "transport": "posthog", **settings})
@@ -43,9 +43,19 @@ def main(verb: str, name: str = "", *rest: str) -> None:  # noqa: C901  # a flat
         case "modules":
             tracker.track(name)
             print(*sorted(sys.modules))
+        case "instrument":
+            tracker.instrument(app_of(name))
+            print(*sorted(sys.modules))
         case _:
             raise SystemExit(f"no such verb: {verb}")
     print("after")
+
+
+def app_of(framework: str) -> object:
+    """Return an app of *framework*, which nothing is imported of otherwise."""
+    module = __import__(framework)
+    make = {"typer": "Typer", "click": "Group", "argparse": "ArgumentParser"}
+    return getattr(module, make[framework])()
 
 
 if __name__ == "__main__":

@@ -31,8 +31,7 @@ from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
 from usage_core._identity.state import Identity
 from usage_core._identity.store import IdentityStore
-from usage_core._recording import fact
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder, fact
 
 __all__ = ["Death", "Disk", "Note", "Workbench", "in_process", "note"]
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 from system_usage import tracker
 
-from usage_core._recording import launch
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder, recorder
 
 HOME = os.environ["HOME"]
 lease = StateFolder(os.path.join(HOME, ".bench")).lease
@@ -55,7 +54,7 @@ def timed(function: Callable[[], None]) -> float:
         return took
 
 
-start, launch.start = launch.start, start_true
+start, recorder.start = recorder.start, start_true
 found: dict[str, list[float]] = {"floor": [], "ours": [], "write": [], "alone": []}
 for number in range(int(sys.argv[1]) + 10):
     lease.lift()

@@ -3,7 +3,7 @@
 The way an event takes, and where to read about it:
 
 1. `_tracker`      the author's one object; a command that ends becomes a *fact*
-2. `_recording`    may it be recorded (consent), write it (spool), start the worker (launch)
+2. `_recording`    may it be recorded; if so, `recorder` writes it down and starts the worker
 3. `_delivery`     the worker, a process of its own, takes each fact from the journal,
 4. `_identity`     learns whose it is (waterfall), folds (lifecycle), writes `usage.json`,
 5. `_messages`     puts an `Alias` and a `Capture` into the outbox of the fact's transport,

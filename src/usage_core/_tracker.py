@@ -6,13 +6,15 @@ import os
 import sys
 import time
 
-from usage_core._recording import Recorder, jsontext, state
+from usage_core import _recording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Literal, Self, TypedDict, Unpack
+
+    from usage_core._recording.recorder import Recorder
 
     class Details(TypedDict, total=False):
         """What `track`, `login` and `logout` may be told of the command that ended."""
@@ -31,6 +33,8 @@ FAILED = "CLI execution failed"
 
 # What `instrument` adds where its author asked for it there.
 _OF_ADAPTERS = ("options", "option_values")
+
+_PLAIN = (str, int, bool, type(None))
 
 
 class Tracker:
@@ -69,29 +73,35 @@ class Tracker:
         if getattr(sys, "frozen", False):
             _be_the_worker_if_started_as_one()
         _check(app, transport, errors)
-        folder = state.default_folder(app, os.environ) if state_dir is None else state_dir
-        file = None if credentials is None or callable(credentials) else _absolute(credentials)
+        if state_dir is None:
+            state_dir = _recording.default_folder(app, os.environ)
+        folder = None if state_dir is None else _absolute(state_dir)
+        if credentials is not None and not callable(credentials):
+            credentials = _absolute(credentials)
+        options, plugins = dict(options or {}), list(plugins)
         config: dict[str, object] = {
             "app": app,
             "version": str(version),
-            "state": None if folder is None else _absolute(folder),
+            "state": folder,
             "transport": transport,
-            "options": dict(options or {}),
-            "credentials": file,
+            "options": options,
+            "credentials": None if callable(credentials) else credentials,
             "whoami": whoami,
-            "plugins": list(plugins),
+            "plugins": plugins,
         }
-        try:
-            jsontext.dumps(config)
-        except ValueError as error:
-            raise ValueError(f"options and plugins must be what JSON can carry: {error}") from None
+        _check_carried(config, options, plugins)
         self.app = app
         self.version = str(version)
         self.events = None if events is None else {name: dict(of) for name, of in events.items()}
         self._errors = errors
-        self._recorder = Recorder(config, credentials if callable(credentials) else file, notice)
+        self._credentials = credentials
+        self._folder = None if folder is None else _recording.StateFolder(folder)
+        self._config = config
+        self._notice = notice
+        self._here = {_recording.STARTED_IN, _recording.current_folder()}
+        self._made: Recorder | None = None
         if "argparse" in sys.modules:  # whose apps are seen to exit only from here on
-            from usage_core.adapters._observe import note_exits
+            from usage_core._recording.exits import note_exits
 
             note_exits()
 
@@ -116,9 +126,8 @@ class Tracker:
         *options*.
         """
         from usage_core import adapters
-        from usage_core.adapters._run import Watch
 
-        watch = Watch(
+        watch = adapters.Watch(
             self.app, self.command, self._wanted, login=login, logout=logout, options=options
         )
         adapters.instrument(app, watch)
@@ -145,29 +154,36 @@ class Tracker:
         Returns whether nothing is left to be delivered.
         """
         try:
-            recorder = self._recorder
-            if not recorder.decision().allowed:
+            if not self._wanted():
                 return False
             from usage_core._delivery.process import flush
 
+            recorder = self._recorder
             return flush(recorder.worker_config(recorder.transport()), timeout)
         except Exception:  # noqa: BLE001  # the tool comes first, always
             return False
 
-    def _declares(self, command: str, name: str) -> bool:
-        if self.events is None or name in _OF_ADAPTERS:
-            return True
-        return name in self.events.get("*", {}) or name in self.events.get(command, {})
+    @property
+    def _recorder(self) -> Recorder:
+        """What records: made when it is needed first, since a no has no use for it."""
+        if self._made is None:
+            from usage_core._recording.recorder import Recorder
+
+            self._made = Recorder(self._config, self._folder, self._notice, self._here)
+        return self._made
 
     def _wanted(self) -> bool:
         try:
-            return self._recorder.decision().allowed
+            return _recording.may_record(self.app, self._folder).allowed
         except Exception:  # noqa: BLE001  # the tool comes first, always
             return False
 
     def _stamp(self) -> str | None:
         try:
-            return self._recorder.stamp()
+            given = self._credentials
+            if given is None or callable(given):
+                return given and given()
+            return _recording.stamp_of(given)
         except Exception:  # noqa: BLE001  # the app's own function
             return None
 
@@ -187,29 +203,32 @@ class Tracker:
         if not self._wanted():
             return  # before the imports: a no costs no more than asking
         try:
-            from usage_core._recording import context
+            from usage_core._recording import fact
 
+            recorder = self._recorder
             if exit_code is None:
-                exit_code = context.exit_code(error) if ok else context.exit_code(error) or 1
+                exit_code = fact.exit_code(error) if ok else fact.exit_code(error) or 1
             success = ok and exit_code == 0
             about: dict[str, object] = {
                 "command_name": str(name)[:200],
                 "cli_version": self.version,
                 "python_version": "{}.{}.{}".format(*sys.version_info[:3]),
                 "exit_code": exit_code,
-                "session": context.session(),
-                **context.surroundings(os.environ),
+                "session": fact.session(),
+                **fact.surroundings(os.environ),
             }
             if duration_ms is not None:
                 about["duration"] = round(duration_ms, 2)
             if not success:
-                about.update(context.describe_error(error or "failed", self._errors))
+                from usage_core._recording.error import describe_error
+
+                about.update(describe_error(error or "failed", self._errors))
             for key, value in (properties or {}).items():
                 if self._declares(name, key):
                     about.setdefault(str(key), value)
                 else:
-                    self._recorder.drop(name, str(key))
-            self._recorder.record(
+                    recorder.drop(name, str(key))
+            recorder.record(
                 kind,
                 SUCCEEDED if success else FAILED,
                 about,
@@ -218,6 +237,11 @@ class Tracker:
             )
         except Exception:  # noqa: BLE001  # the tool comes first, always
             pass
+
+    def _declares(self, command: str, name: str) -> bool:
+        if self.events is None or name in _OF_ADAPTERS:
+            return True
+        return name in self.events.get("*", {}) or name in self.events.get(command, {})
 
 
 def recorder_of(tracker: Tracker) -> Recorder:
@@ -252,9 +276,9 @@ class Command:
         took = (time.perf_counter() - self._began) * 1000
         code = 0
         if error is not None:
-            from usage_core._recording import context
+            from usage_core._recording import fact
 
-            code = context.exit_code(error)
+            code = fact.exit_code(error)
         self._record(
             self.kind if code == 0 else "command",
             self.name,
@@ -281,24 +305,39 @@ class Command:
 
 
 def _be_the_worker_if_started_as_one() -> None:
-    from usage_core._recording import launch
+    from usage_core._recording.recorder import GUARD
 
-    if os.environ.pop(launch.GUARD, None):
+    if os.environ.pop(GUARD, None):
         from usage_core._delivery.process import main_frozen
 
         main_frozen()
 
 
 def _check(app: str, transport: str, errors: str) -> None:
-    if not state.is_transport_name(app):
+    if not _recording.is_transport_name(app):
         raise ValueError(
             f"{app!r} cannot name an app: it names a folder and environment variables, so use"
             " letters, digits, '_', '-' and '.', beginning with a letter or digit"
         )
-    if not state.is_transport_name(transport):
+    if not _recording.is_transport_name(transport):
         raise ValueError(f"{transport!r} cannot name a transport: use letters, digits, '_' and '-'")
     if errors not in ("message", "type"):
         raise ValueError(f"errors is {errors!r}, neither 'message' nor 'type'")
+
+
+def _check_carried(
+    config: dict[str, object], options: Mapping[str, object], plugins: list[str]
+) -> None:
+    """Check that the worker can be told *config*, which only what is not plain could prevent."""
+    names, values = (*options, *plugins), (*options.values(), config["whoami"])
+    if all(type(name) is str for name in names) and all(type(v) in _PLAIN for v in values):
+        return  # no import for what nearly all tools have
+    from usage_core._recording import fact
+
+    try:
+        fact.dumps(config)
+    except ValueError as error:
+        raise ValueError(f"options and plugins must be what JSON can carry: {error}") from None
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

@@ -35,9 +35,7 @@ DELIVERY = "_delivery/delivery.py"
 WORKPLACE = "_delivery/workplace.py"
 IN_HAND = "_delivery/in_hand.py"
 PROCESS = "_delivery/process.py"
-SPOOL = "_recording/spool.py"
 FILES = "_recording/files.py"
-LEASE = "_recording/launch.py"
 
 MUTATIONS = (
     Mutation(
@@ -280,21 +278,21 @@ MUTATIONS = (
     ),
     Mutation(
         "a dead worker holds the lease",
-        LEASE,
+        FILES,
         "now < end <= now + LONGEST and self._holder_lives()",
         "now < end <= now + LONGEST",
         (f"{CRASHES}::test_real_workers_killed_around_their_requests_lose_nothing",),
     ),
     Mutation(
         "a lease from before the clock was set back stands",
-        LEASE,
+        FILES,
         "now < end <= now + LONGEST and",
         "now < end and",
         (f"{LOSSLESS}::test_a_lease_from_a_clock_that_was_set_back_counts_as_none",),
     ),
     Mutation(
         "a spool is full for ever",
-        SPOOL,
+        FILES,
         "os.ftruncate(mark, units)",
         "pass",
         (
@@ -303,14 +301,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a spool has no order",
-        SPOOL,
+        FILES,
         "return sorted(name[:-5]",
         "return list(name[:-5]",
         (f"{CLOCK}::test_what_was_recorded_first_is_folded_and_delivered_first",),
     ),
     Mutation(
         "a full spool refuses a login",
-        SPOOL,
+        FILES,
         "if taken + units > ROOM and not always:",
         "if taken + units > ROOM:",
         (
@@ -319,7 +317,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a spool is never full",
-        SPOOL,
+        FILES,
         "if taken + units > ROOM and not always:",
         "if False:",
         (

@@ -14,8 +14,8 @@ from usage_core._delivery.ledger import Ledger
 from usage_core._delivery.transport import Rejected, Transport, Unavailable
 from usage_core._delivery.workplace import Workplace, now
 from usage_core._messages import Alias, Message
-from usage_core._recording import remember
-from usage_core._recording.spool import Spool
+from usage_core._recording.files import Spool
+from usage_core._recording.recorder import remember
 
 __all__ = ["Delivery"]
 

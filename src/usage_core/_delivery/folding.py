@@ -17,7 +17,7 @@ from usage_core._identity.store import IdentityStore, UnusableIdentityError
 from usage_core._identity.waterfall import Waterfall
 from usage_core._messages import Alias, Capture, Message
 from usage_core._recording import files, stamp_of
-from usage_core._recording.spool import LARGEST
+from usage_core._recording.files import LARGEST
 
 __all__ = ["Folding"]
 

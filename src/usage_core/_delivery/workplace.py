@@ -14,9 +14,8 @@ from usage_core._delivery.health import Health, load, save
 from usage_core._delivery.in_hand import DEADLY, InHand
 from usage_core._delivery.plugins import Plugins
 from usage_core._identity.credentials import CredentialsResolver
-from usage_core._recording import consent, files
-from usage_core._recording.spool import Spool
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder, decide, files
+from usage_core._recording.files import Spool
 
 __all__ = ["Gone", "Workplace"]
 
@@ -64,7 +63,7 @@ class Workplace:
             raise Gone("the folder was deleted") from None
         if inode != self._inode:
             raise Gone("the folder was replaced")
-        decision = consent.decide(self.config.app, os.environ, self.folder.consent)
+        decision = decide(self.config.app, os.environ, self.folder.consent)
         if not decision.allowed:
             raise Gone(f"switched off by {decision.source}")
 

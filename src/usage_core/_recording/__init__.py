@@ -1,210 +1,200 @@
-"""Recorder: a fact into the journal, then the worker, if it is due. The command's hot path.
+"""What runs inside the user's command: the standard library only, and little of that.
 
-What is here runs inside the user's command: the standard library only, and little of that, in few
-modules, since each costs as much to import as a hundred lines in it. Read `consent` first, then
-`fact`, `spool` and `launch`.
+It is in few modules, since the import system alone costs as much as 150 lines of code for each.
+Here is what a command has to know before anything else: where everything lies, and whether anything
+may be recorded. A no ends there. Otherwise `recorder` has a `fact` composed, puts it into the
+journal, one of the `files`, and starts the worker if it is due.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import sys
-import time
-
-from usage_core._recording import consent, files, jsontext, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["LOGIN_WAITS", "WORKER_LIVES", "Recorder", "remember", "stamp_of"]
+    from usage_core._recording.files import Lease, Spool
 
-WORKER_LIVES = 10.0
-LOGIN_WAITS = 2.0
+__all__ = [
+    "STARTED_IN",
+    "Decision",
+    "StateFolder",
+    "current_folder",
+    "decide",
+    "default_folder",
+    "file_allows",
+    "is_transport_name",
+    "machine_file",
+    "may_record",
+    "stamp_of",
+    "variable_prefix",
+]
+
+_NO = frozenset({"", "0", "false", "no", "off"})
+_YES = frozenset({"1", "true", "yes", "on"})
 
 
-class Recorder:
-    """Writes facts of one app. Raises whatever the system raises: `Tracker` keeps it from the app.
+def may_record(app: str, folder: StateFolder | None) -> Decision:
+    """Return whether anything of *app* may be recorded at this moment, and who decided that."""
+    if folder is None:
+        return Decision(False, "no home folder")
+    decision = decide(app, os.environ, folder.consent)
+    if not decision.allowed:
+        return decision
+    from usage_core._recording import files
 
-    *config* is what the worker needs to know, as JSON carries it: `app`, `version`, `state`,
-    `transport`, `options`, `credentials`, `whoami`, `plugins`.
+    if files.is_foreign(folder.root) or files.is_foreign(folder.usage):
+        return Decision(False, f"{folder.root} belongs to somebody else")
+    return decision
+
+
+class Decision:
+    """What was decided, and by whom: *source* names the variable or file that decided."""
+
+    __slots__ = ("allowed", "source")
+
+    def __init__(self, allowed: bool, source: str) -> None:
+        self.allowed = allowed
+        self.source = source
+
+
+def decide(
+    app: str, environ: Mapping[str, str], choice_file: str, machine: str | None = None
+) -> Decision:
+    """Return the decision of the first layer that says no; where none does, the default is yes.
+
+    The layers, from the top: a run under pytest, `DO_NOT_TRACK`, `USAGE_DISABLED`,
+    `<APP>_USAGE_TRACKING`, the machine's file, the person's stored choice. Nothing below can allow
+    what a layer above forbids, and what cannot be read or understood forbids.
+    """
+    for name in ("PYTEST_CURRENT_TEST", "PYTEST_VERSION"):
+        if name in environ:
+            return Decision(False, name)
+    for name in ("DO_NOT_TRACK", "USAGE_DISABLED"):
+        if environ.get(name, "").strip().lower() not in _NO:
+            return Decision(False, name)
+    name = f"{variable_prefix(app)}_USAGE_TRACKING"
+    wish = environ.get(name, "").strip().lower()
+    if wish and wish not in _YES:
+        return Decision(False, name)
+    for path in (machine_file(app, environ) if machine is None else machine, choice_file):
+        if not file_allows(path):
+            return Decision(False, path)
+    return Decision(True, name if wish else "default")
+
+
+def machine_file(app: str, environ: Mapping[str, str]) -> str:
+    """Return where whoever runs the machine may switch *app*'s tracking off for everybody."""
+    if os.name == "nt":
+        return os.path.join(environ.get("PROGRAMDATA", r"C:\ProgramData"), app, "usage")
+    return f"/etc/{app}/usage"
+
+
+def file_allows(path: str) -> bool:
+    """Say whether the choice at *path* is yes, or none was made there."""
+    from usage_core._recording import files  # not where the environment has said no
+
+    try:
+        content = files.read(path, most=64)
+    except (FileNotFoundError, NotADirectoryError):
+        return not os.path.islink(path)  # whatever it led to may have said no
+    except OSError:
+        return False
+    return content.strip().lower() in (b"1", b"true", b"yes", b"on")
+
+
+class StateFolder:
+    """The files of one app: `usage.json` for anyone to read, and a folder `usage` that is ours.
+
+    What a file needs to be used is imported with its first use: to ask for consent takes none.
     """
 
-    def __init__(
-        self,
-        config: dict[str, object],
-        credentials: str | Callable[[], str | None] | None,
-        notice_text: str | None,
-    ) -> None:
-        self.app = str(config["app"])
-        self.config = config
-        self.folder = state.StateFolder(str(config["state"])) if config["state"] else None
-        self._credentials = credentials
-        self.notice = notice_text
-        self._numbers = itertools.count()
-        self._workers: set[int] = set()
-        self._here = {_STARTED_IN, _current_folder()}
+    __slots__ = ("root", "usage")
 
-    def decision(self) -> consent.Decision:
-        """Return whether anything may be recorded at this moment, and who decided that."""
-        folder = self.folder
-        if folder is None:
-            return consent.Decision(False, "no home folder")
-        if files.is_foreign(folder.root) or files.is_foreign(folder.usage):
-            return consent.Decision(False, f"{folder.root} belongs to somebody else")
-        return consent.decide(self.app, os.environ, folder.consent)
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.usage = os.path.join(root, "usage")
 
-    def stamp(self) -> str | None:
-        """Return an opaque sign of the credentials as they are now; None where there are none."""
-        if callable(self._credentials):
-            return self._credentials()
-        return None if self._credentials is None else stamp_of(self._credentials)
+    @property
+    def identity(self) -> str:
+        """Who the events belong to, in the two keys that other programs may read and ours."""
+        return os.path.join(self.root, "usage.json")
 
-    def transport(self) -> str:
-        """Return the name of the transport to record for: the environment's, else the author's."""
-        variable = f"{consent.variable_prefix(self.app)}_USAGE_TRANSPORT"
-        return os.environ.get(variable, "").strip() or str(self.config["transport"])
+    @property
+    def journal(self) -> Spool:
+        """Facts that no worker has folded yet."""
+        from usage_core._recording.files import Spool
 
-    def record(
-        self,
-        kind: str,
-        event: str,
-        properties: Mapping[str, object],
-        *,
-        credential: str | None,
-        principal: str | None = None,
-    ) -> None:
-        """Put one fact into the journal and see to it that a worker comes; a login waits for it.
+        return Spool(os.path.join(self.usage, "journal"))
 
-        Whether it may is not asked again: for whoever calls this, `decision` said yes.
-        """
-        folder = self.folder
-        if folder is None:
-            return
-        from usage_core._recording import fact
+    @property
+    def outboxes(self) -> str:
+        """The folder of all outboxes."""
+        return os.path.join(self.usage, "outbox")
 
-        transport = self.transport()
-        runs, remembered = self._where_it_runs(folder, transport)
-        if runs == "never":
-            return
-        first = False
-        if self.notice is not None:
-            from usage_core._recording import notice
+    def outbox(self, transport: str) -> Spool:
+        """Messages that this transport has not delivered yet."""
+        from usage_core._recording.files import Spool
 
-            first = not notice.is_known(folder.notice, self.notice)
-            if first and not notice.show(folder.notice, self.notice):
-                return
-        now = time.time_ns()
-        name = fact.name(now, next(self._numbers))
-        text = fact.compose(
-            kind,
-            event,
-            properties,
-            time_ns=now,
-            transport=transport,
-            credential=credential,
-            principal=principal,
-        )
-        folder.journal.put(name, text, always=kind != "command")
-        if not remembered:
-            remember(folder, transport, runs)
-        if first:
-            return  # the run that shows the notice sends nothing
-        if runs == "inline":
-            from usage_core._delivery.process import drain_inline
+        return Spool(os.path.join(self.outboxes, transport))
 
-            drain_inline(self.worker_config(transport))
-            return
-        self._start_worker(folder, transport, even_in_a_pause=kind == "login")
-        if kind == "login":
-            self._wait_for_link(folder, transport, name)
+    def remembered(self, transport: str) -> str:
+        """Where this transport runs, as the last worker found it."""
+        return os.path.join(self.usage, "transports", transport)
 
-    def drop(self, command: str, name: str) -> None:
-        """Leave out a property that the tool does not declare: in a test, a mistake to be told."""
+    @property
+    def consent(self) -> str:
+        """The person's own choice."""
+        return os.path.join(self.usage, "consent")
 
-    def worker_config(self, transport: str) -> dict[str, object]:
-        """Return what a worker for *transport* is told, where to import from included."""
-        return {**self.config, "transport": transport, "path": self._importable()}
+    @property
+    def notice(self) -> str:
+        """The notices that were shown, a line each."""
+        return os.path.join(self.usage, "notice")
 
-    def _where_it_runs(self, folder: state.StateFolder, transport: str) -> tuple[str, bool]:
-        if not state.is_transport_name(transport):
-            return "never", True
-        try:
-            known = files.read(folder.remembered(transport), most=20)
-            if known in (b"detached", b"inline", b"never"):
-                return known.decode("ascii"), True
-        except OSError:
-            pass
-        # Looking for an installed transport costs tens of milliseconds: once on each machine.
-        from usage_core._delivery.plugins import where_it_runs
+    @property
+    def lease(self) -> Lease:
+        """Until when no worker is to be started."""
+        from usage_core._recording.files import Lease
 
-        runs = where_it_runs(transport, self.config["options"])
-        if runs == "never" and os.path.isdir(folder.usage):
-            remember(folder, transport, runs)
-        return runs, False
+        return Lease(os.path.join(self.usage, "lease"))
 
-    def _start_worker(
-        self, folder: state.StateFolder, transport: str, *, even_in_a_pause: bool
-    ) -> None:
-        from usage_core._recording import launch
+    @property
+    def lock(self) -> str:
+        """Held by whoever changes the identity or takes records out."""
+        return os.path.join(self.usage, "lock")
 
-        for process in tuple(self._workers):  # one may be leaving while the next is started
-            if launch.reap(process):
-                self._workers.discard(process)
-        lease = folder.lease
-        if lease.stands(time.time()) and not (even_in_a_pause and lease.holder() is None):
-            return
-        config = jsontext.dumps(self.worker_config(transport))
-        worker = launch.start(config, self._environment())
-        self._workers.add(worker)
-        lease.take(time.time() + WORKER_LIVES, worker)
+    @property
+    def ledger(self) -> str:
+        """What left this machine."""
+        return os.path.join(self.usage, "sent.jsonl")
 
-    def _wait_for_link(self, folder: state.StateFolder, transport: str, name: str) -> None:
-        """Wait until the login is folded and its alias acknowledged, or safe and put off."""
-        journal, outbox = folder.journal, folder.outbox(transport)
-        alias, lease = outbox.path(f"{name}-0-alias"), folder.lease
-        end = time.monotonic() + LOGIN_WAITS
-        while time.monotonic() < end:
-            if not os.path.exists(journal.path(name)):
-                if not os.path.exists(alias):
-                    return
-                if lease.stands(time.time()) and lease.holder() is None:
-                    return  # the collector is away: the alias waits ahead of everything else
-            time.sleep(0.005)
+    @property
+    def health(self) -> str:
+        """How delivery went of late, and what a plug-in or a file did wrong."""
+        return os.path.join(self.usage, "health.json")
 
-    def _importable(self) -> list[str]:
-        """Return `sys.path` without the folder that the user happens to be in.
+    @property
+    def in_hand(self) -> str:
+        """The record that somebody else's code is working on, in case it kills the worker."""
+        return os.path.join(self.usage, "in_hand")
 
-        The program's own folder comes last, so that a file beside it never stands in for a library;
-        and so does the one that this very module is from, if nothing else leads there.
-        """
-        program = _program_folders()
-        path = [entry for entry in self._elsewhere(sys.path) if entry not in program]
-        last = [entry for entry in sys.path if entry in program]
-        ours = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-        return [*path, *last] if ours in path or ours in last else [*path, *last, ours]
-
-    def _environment(self) -> dict[str, str]:
-        """Return the worker's: this one, without a way that leads to where the user happens to be.
-
-        Python looks there before it is told where to import from.
-        """
-        environ = dict(os.environ)
-        if "PYTHONPATH" in environ:
-            path = environ["PYTHONPATH"].split(os.pathsep)
-            environ["PYTHONPATH"] = os.pathsep.join(self._elsewhere(path))
-        return environ
-
-    def _elsewhere(self, path: list[str]) -> list[str]:
-        return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
+    @property
+    def aside(self) -> str:
+        """The folder of what could not be read or used."""
+        return os.path.join(self.usage, "aside")
 
 
-def remember(folder: state.StateFolder, transport: str, runs: str) -> None:
-    """Write down where *transport* runs, so that commands need not look for it."""
-    path = folder.remembered(transport)
-    files.make_folder(os.path.dirname(path))
-    files.write(path, runs.encode("ascii"))
+def default_folder(app: str, environ: Mapping[str, str]) -> str | None:
+    """Return `~/.<app>`, with `<APP>_WORK_DIR` for `~` if set; None where there is no home."""
+    work = environ.get(f"{variable_prefix(app)}_WORK_DIR")
+    home = os.path.expanduser(work or "~")
+    if not environ.get("HOME", "-") and not work:  # set but empty: expanduser would say "/"
+        home = _home_of_user()
+    if not os.path.isabs(home) or (not work and not os.path.isdir(home)):
+        return None
+    return os.path.join(home, f".{app}")
 
 
 def stamp_of(credentials: str) -> str | None:
@@ -216,27 +206,36 @@ def stamp_of(credentials: str) -> str | None:
     return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
 
 
-def _current_folder() -> str:
+def current_folder() -> str:
+    """Return the folder that this process is in; empty if it was removed."""
     try:
         return os.getcwd()
-    except OSError:  # it was removed
+    except OSError:
         return ""
 
 
-def _program_folders() -> set[str]:
-    """Return where the program lies that is running, by any name that `sys.path` may have for it.
-
-    That is the folder of a script, a zipapp, or what `python -m` was led to the program by.
-    """
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    file = getattr(main, "__file__", None) if spec is None else spec.origin
-    if file is None:
-        return set()
-    folders = {os.path.abspath(file), os.path.realpath(file)}
-    for _ in range(1 if spec is None else spec.name.count(".") + 1):
-        folders = {os.path.dirname(folder) for folder in folders}
-    return folders
+def variable_prefix(app: str) -> str:
+    """Return how the variables of *app* begin: `my-tool` has `MY_TOOL_USAGE_TRACKING`."""
+    return "".join(c if c.isalnum() else "_" for c in app).upper()
 
 
-_STARTED_IN = _current_folder()  # near enough: `python -m` puts where it began on the path
+def is_transport_name(name: str) -> bool:
+    """Say whether *name* can be a transport's: letters, digits, `_`, `-` and `.`, not first."""
+    return (
+        0 < len(name) <= 64
+        and name[0].isalnum()
+        and name.isascii()
+        and all(c.isalnum() or c in "_-." for c in name)
+    )
+
+
+def _home_of_user() -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError):
+        return ""
+
+
+STARTED_IN = current_folder()  # near enough: `python -m` puts where it began on the path

@@ -21,15 +21,15 @@ import atexit
 import os
 import sys
 
-from usage_core.adapters._observe import disguise, forget_exit, hide, last_exit, note_exits
-from usage_core.adapters._run import MARK, UNKNOWN, UsageError
+from usage_core._recording.exits import forget_exit, last_exit, note_exits
+from usage_core.adapters import MARK, UNKNOWN, disguise, hide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from usage_core.adapters._run import Run, Watch
+    from usage_core.adapters import Run, Watch
 
 __all__ = ["finish", "instrument"]
 
@@ -37,6 +37,16 @@ _WATCH = "_usage_watch"
 _PARSE = "_usage_parse"
 
 _open: list[_Parse] = []
+
+
+class UsageError(Exception):
+    """The parser refused what was typed. Its message would quote that, so there is none."""
+
+    usage_label = "usage error"
+
+    def __init__(self, exit_code: int = 2) -> None:
+        super().__init__()
+        self.exit_code = exit_code
 
 
 class _Parse:

@@ -16,15 +16,14 @@ from __future__ import annotations
 import functools
 import sys
 
-from usage_core.adapters._observe import disguise, hide
-from usage_core.adapters._run import MARK, UNKNOWN
+from usage_core.adapters import MARK, UNKNOWN, disguise, hide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from usage_core.adapters._run import Run, Watch
+    from usage_core.adapters import Run, Watch
 
 __all__ = ["instrument", "instrument_typer"]
 

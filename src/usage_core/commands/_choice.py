@@ -7,9 +7,7 @@ import os
 import attrs
 
 from usage_core._delivery.process import locked
-from usage_core._recording import files
-from usage_core._recording.consent import file_allows
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder, file_allows, files
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._folder import erase_tree, folder_of, outboxes_of
 

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from usage_core._delivery.health import load
-from usage_core._recording import notice
-from usage_core._recording.consent import machine_file, variable_prefix
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder, machine_file, notice, variable_prefix
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands import _network, _workshop
 from usage_core.commands._finding import Finding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage_core._recording.consent import variable_prefix
+from usage_core._recording import variable_prefix
 from usage_core._tracker import Tracker
 from usage_core.commands._preview import PropertySpec, preview
 

@@ -13,9 +13,7 @@ from usage_core._delivery.process import locked
 from usage_core._delivery.workplace import Workplace
 from usage_core._identity.state import Anonymous
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import fact, files
-from usage_core._recording.consent import file_allows
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder, fact, file_allows, files
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._folder import erase_tree, folder_of
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 
-from usage_core._recording.consent import variable_prefix
-from usage_core._recording.spool import Spool
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder, variable_prefix
+from usage_core._recording.files import Spool
 from usage_core._tracker import Tracker, recorder_of
 
 __all__ = ["erase_tree", "folder_of", "names_of", "outboxes_of"]

@@ -11,8 +11,8 @@ import attrs
 from usage_core._delivery import records
 from usage_core._delivery.ledger import Ledger
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording.spool import Spool
-from usage_core._recording.state import StateFolder
+from usage_core._recording import StateFolder
+from usage_core._recording.files import Spool
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._folder import names_of, outboxes_of
 

@@ -13,9 +13,14 @@ import attrs
 from usage_core._delivery.health import Note, load
 from usage_core._identity.state import Linked
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import files, notice
-from usage_core._recording.consent import file_allows, machine_file, variable_prefix
-from usage_core._recording.state import StateFolder
+from usage_core._recording import (
+    StateFolder,
+    file_allows,
+    files,
+    machine_file,
+    notice,
+    variable_prefix,
+)
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._folder import names_of, outboxes_of
 

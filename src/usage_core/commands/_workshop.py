@@ -15,7 +15,7 @@ from usage_core._delivery.config import Config
 from usage_core._delivery.guard import Guard
 from usage_core._delivery.plugins import Plugins, transport_module
 from usage_core._delivery.transport import Runs, Transport, TransportNotFoundError
-from usage_core._recording.state import StateFolder, is_transport_name
+from usage_core._recording import StateFolder, is_transport_name
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._finding import Finding
 

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 
 import attrs
 
+from usage_core import _recording
 from usage_core._delivery.records import load_fact
 from usage_core._identity.lifecycle import step
 from usage_core._identity.state import Identity
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import Recorder, fact
-from usage_core._recording.consent import Decision
+from usage_core._recording import Decision, StateFolder, fact
+from usage_core._recording.recorder import Recorder
 from usage_core._tracker import Tracker
 from usage_core.adapters import finish
 
@@ -93,20 +94,21 @@ def recording() -> Generator[UsageRecorder]:
             )
         )
 
-    def decision(_: Recorder) -> Decision:
+    def may_record(app: str, folder: StateFolder | None) -> Decision:
+        del app, folder
         return Decision(True, "usage_recorder")
 
     def drop(_: Recorder, command: str, name: str) -> None:
         recorder.undeclared.append(f"{name!r} of {command!r}")
 
-    kept = Recorder.record, Recorder.decision, Recorder.drop
+    kept = Recorder.record, Recorder.drop, _recording.may_record
     setattr(Recorder, "record", record)  # noqa: B010  # a method, for now
-    setattr(Recorder, "decision", decision)  # noqa: B010  # as above
     setattr(Recorder, "drop", drop)  # noqa: B010  # as above
+    _recording.may_record = may_record
     try:
         yield recorder
     finally:
-        Recorder.record, Recorder.decision, Recorder.drop = kept  # type: ignore[method-assign]  # back
+        Recorder.record, Recorder.drop, _recording.may_record = kept  # type: ignore[method-assign]  # back
     if recorder.undeclared:
         raise AssertionError(f"recorded, but not declared: {', '.join(recorder.undeclared)}")
 

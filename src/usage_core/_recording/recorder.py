@@ -1,0 +1,300 @@
+"""Recorder: a fact into the journal, then the worker, if it is due. The command's hot path.
+
+The worker is a process of its own, which outlives the command and holds nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from usage_core import _recording
+from usage_core._recording import fact, files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from usage_core._recording import Decision, StateFolder
+
+__all__ = ["GUARD", "LOGIN_WAITS", "WORKER_LIVES", "Recorder", "remember", "start"]
+
+WORKER_LIVES = 10.0
+LOGIN_WAITS = 2.0
+
+GUARD = "_USAGE_CORE_WORKER"
+"""Set for a frozen app that runs again as its own worker; `Tracker` looks at it before all else."""
+
+_BOOT = """\
+import json, sys
+config = json.load(sys.stdin.buffer)
+sys.path[:] = config["path"]
+from usage_core._delivery.process import main
+main(config)
+"""
+
+# One for all trackers: no two records of a process have the same name.
+_numbers = iter(range(sys.maxsize))  # as itertools.count, which a small command would import for it
+
+
+class Recorder:
+    """Writes facts of one app. Raises whatever the system raises: `Tracker` keeps it from the app.
+
+    *config* is what the worker needs to know, as JSON carries it: `app`, `version`, `state`,
+    `transport`, `options`, `credentials`, `whoami`, `plugins`. *here* are the folders that the
+    user was in, from which nothing is ever imported.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, object],
+        folder: StateFolder | None,
+        notice: str | None,
+        here: set[str],
+    ) -> None:
+        self.app = str(config["app"])
+        self.config = config
+        self.folder = folder
+        self.notice = notice
+        self._here = here
+        self._workers: set[int] = set()
+
+    def decision(self) -> Decision:
+        """Return whether anything may be recorded at this moment, and who decided that."""
+        return _recording.may_record(self.app, self.folder)
+
+    def transport(self) -> str:
+        """Return the name of the transport to record for: the environment's, else the author's."""
+        variable = f"{_recording.variable_prefix(self.app)}_USAGE_TRANSPORT"
+        return os.environ.get(variable, "").strip() or str(self.config["transport"])
+
+    def record(
+        self,
+        kind: str,
+        event: str,
+        properties: Mapping[str, object],
+        *,
+        credential: str | None,
+        principal: str | None = None,
+    ) -> None:
+        """Put one fact into the journal and see to it that a worker comes; a login waits for it.
+
+        Whether it may is not asked again: for whoever calls this, `decision` said yes.
+        """
+        folder = self.folder
+        if folder is None:
+            return
+        transport = self.transport()
+        runs, remembered = self._where_it_runs(folder, transport)
+        if runs == "never":
+            return
+        first = False
+        if self.notice is not None:
+            from usage_core._recording import notice
+
+            first = not notice.is_known(folder.notice, self.notice)
+            if first and not notice.show(folder.notice, self.notice):
+                return
+        now = time.time_ns()
+        name = fact.name(now, next(_numbers))
+        text = fact.compose(
+            kind,
+            event,
+            properties,
+            time_ns=now,
+            transport=transport,
+            credential=credential,
+            principal=principal,
+        )
+        folder.journal.put(name, text, always=kind != "command")
+        if not remembered:
+            remember(folder, transport, runs)
+        if first:
+            return  # the run that shows the notice sends nothing
+        if runs == "inline":
+            from usage_core._delivery.process import drain_inline
+
+            drain_inline(self.worker_config(transport))
+            return
+        self._start_worker(folder, transport, even_in_a_pause=kind == "login")
+        if kind == "login":
+            self._wait_for_link(folder, transport, name)
+
+    def drop(self, command: str, name: str) -> None:
+        """Leave out a property that the tool does not declare: in a test, a mistake to be told."""
+
+    def worker_config(self, transport: str) -> dict[str, object]:
+        """Return what a worker for *transport* is told, where to import from included."""
+        return {**self.config, "transport": transport, "path": self._importable()}
+
+    def _where_it_runs(self, folder: StateFolder, transport: str) -> tuple[str, bool]:
+        if not _recording.is_transport_name(transport):
+            return "never", True
+        try:
+            known = files.read(folder.remembered(transport), most=20)
+            if known in (b"detached", b"inline", b"never"):
+                return known.decode("ascii"), True
+        except OSError:
+            pass
+        # Looking for an installed transport costs tens of milliseconds: once on each machine.
+        from usage_core._delivery.plugins import where_it_runs
+
+        runs = where_it_runs(transport, self.config["options"])
+        if runs == "never" and os.path.isdir(folder.usage):
+            remember(folder, transport, runs)
+        return runs, False
+
+    def _start_worker(self, folder: StateFolder, transport: str, *, even_in_a_pause: bool) -> None:
+        for process in tuple(self._workers):  # one may be leaving while the next is started
+            if _reap(process):
+                self._workers.discard(process)
+        lease = folder.lease
+        if lease.stands(time.time()) and not (even_in_a_pause and lease.holder() is None):
+            return
+        config = fact.dumps(self.worker_config(transport))
+        worker = start(config, self._environment())
+        self._workers.add(worker)
+        lease.take(time.time() + WORKER_LIVES, worker)
+
+    def _wait_for_link(self, folder: StateFolder, transport: str, name: str) -> None:
+        """Wait until the login is folded and its alias acknowledged, or safe and put off."""
+        journal, outbox = folder.journal, folder.outbox(transport)
+        alias, lease = outbox.path(f"{name}-0-alias"), folder.lease
+        end = time.monotonic() + LOGIN_WAITS
+        while time.monotonic() < end:
+            if not os.path.exists(journal.path(name)):
+                if not os.path.exists(alias):
+                    return
+                if lease.stands(time.time()) and lease.holder() is None:
+                    return  # the collector is away: the alias waits ahead of everything else
+            time.sleep(0.005)
+
+    def _importable(self) -> list[str]:
+        """Return `sys.path` without the folder that the user happens to be in.
+
+        The program's own folder comes last, so that a file beside it never stands in for a library;
+        and so does the one that this very module is from, if nothing else leads there.
+        """
+        program = _program_folders()
+        path = [entry for entry in self._elsewhere(sys.path) if entry not in program]
+        last = [entry for entry in sys.path if entry in program]
+        ours = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+        return [*path, *last] if ours in path or ours in last else [*path, *last, ours]
+
+    def _environment(self) -> dict[str, str]:
+        """Return the worker's: this one, without a way that leads to where the user happens to be.
+
+        Python looks there before it is told where to import from.
+        """
+        environ = dict(os.environ)
+        if "PYTHONPATH" in environ:
+            path = environ["PYTHONPATH"].split(os.pathsep)
+            environ["PYTHONPATH"] = os.pathsep.join(self._elsewhere(path))
+        return environ
+
+    def _elsewhere(self, path: list[str]) -> list[str]:
+        return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
+
+
+def start(config: str, environ: dict[str, str]) -> int:
+    """Start a worker with *config* (JSON text, at most 60 KiB) and return its process number.
+
+    It gets the configuration through a pipe: nothing is in its arguments or its environment. It
+    is in a session of its own with the null device for output, so neither a closing terminal nor a
+    pipe that waits for the command's end notices it. Raises `OSError` where it cannot be started.
+    """
+    if not sys.executable:
+        raise OSError("this interpreter does not know its own path")
+    if getattr(sys, "frozen", False):
+        # The second is PyInstaller's: one file unpacks again, as it outlives what it unpacked to.
+        environ = {**environ, GUARD: "1", "PYINSTALLER_RESET_ENVIRONMENT": "1"}
+        arguments = [sys.executable]
+    else:
+        # -P: the folder that the user is in is never importable.
+        isolation = "-I" if sys.flags.isolated else "-P"
+        arguments = [sys.executable, isolation, "-c", _BOOT, "usage-worker"]
+    data = config.encode("ascii")
+    if len(data) > 60 * 1024:  # what any pipe takes at once
+        raise OSError("the worker's configuration is too long")
+    if hasattr(os, "posix_spawn"):
+        try:
+            return _spawn(arguments, environ, data)
+        except NotImplementedError:  # no POSIX_SPAWN_SETSID on this system
+            pass
+    return _popen(arguments, environ, data)
+
+
+def remember(folder: StateFolder, transport: str, runs: str) -> None:
+    """Write down where *transport* runs, so that commands need not look for it."""
+    path = folder.remembered(transport)
+    files.make_folder(os.path.dirname(path))
+    files.write(path, runs.encode("ascii"))
+
+
+def _reap(process: int) -> bool:
+    """Collect *process*, started here, if it has ended; say whether it is gone."""
+    try:
+        return os.waitpid(process, os.WNOHANG)[0] != 0
+    except (AttributeError, ChildProcessError):  # Windows; somebody else collected it
+        return True
+
+
+def _spawn(arguments: list[str], environ: dict[str, str], data: bytes) -> int:
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        if os.write(writer, data) != len(data):
+            raise OSError("the pipe to the worker is too small")
+        return os.posix_spawn(
+            arguments[0],
+            arguments,
+            environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, reader, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
+            setsid=True,
+            setsigmask=(),
+        )
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _popen(arguments: list[str], environ: dict[str, str], data: bytes) -> int:
+    import subprocess
+
+    windows = sys.platform == "win32"
+    process = subprocess.Popen(
+        arguments,
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=not windows,
+        # Never DETACHED_PROCESS: without a console, whatever the worker started would open one.
+        creationflags=0x08000000 | 0x00000200 if windows else 0,
+    )
+    if process.stdin is not None:  # it is: a pipe was asked for
+        process.stdin.write(data)
+        process.stdin.close()
+    process.returncode = 0  # nobody waits for it, so no ResourceWarning is due
+    return process.pid
+
+
+def _program_folders() -> set[str]:
+    """Return where the program lies that is running, by any name that `sys.path` may have for it.
+
+    That is the folder of a script, a zipapp, or what `python -m` was led to the program by.
+    """
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    file = getattr(main, "__file__", None) if spec is None else spec.origin
+    if file is None:
+        return set()
+    folders = {os.path.abspath(file), os.path.realpath(file)}
+    for _ in range(1 if spec is None else spec.name.count(".") + 1):
+        folders = {os.path.dirname(folder) for folder in folders}
+    return folders

@@ -21,7 +21,7 @@ from benchmarks.environments import INSTRUMENTED, SYSTEMS, System, prepare, vers
 from benchmarks.measure import Case, Sample, instructions, interleaved
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
-from benchmarks.tables import added, quartiles, ratio, table
+from benchmarks.tables import added, error_of_median, quartiles, ratio, table
 
 HOSTS = ("bare", "argparse", "click", "typer")
 APPS = ("click", "typer")  # whose app the programs hand over: it can be instrumented
@@ -150,8 +150,14 @@ def differences(
 def figures(
     wall: Sequence[float], cpu: Sequence[float], extra: float | None
 ) -> dict[str, float | None]:
-    """Return the medians, and the *extra* instructions in millions."""
-    return {"wall": statistics.median(wall), "cpu": statistics.median(cpu), "instructions": extra}
+    """Return the medians with their standard errors, and the *extra* instructions in millions."""
+    return {
+        "wall": statistics.median(wall),
+        "wall_error": error_of_median(wall),
+        "cpu": statistics.median(cpu),
+        "cpu_error": error_of_median(cpu),
+        "instructions": extra,
+    }
 
 
 def compared(mine: dict[str, float | None], ours: dict[str, float | None]) -> list[str]:

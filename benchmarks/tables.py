@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 
-__all__ = ["added", "quartiles", "ratio", "table"]
+__all__ = ["added", "error_of_median", "quartiles", "ratio", "table"]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -21,6 +22,15 @@ def quartiles(values: Sequence[float], digits: int = 1) -> str:
         return f"{values[0]:.{digits}f}" if values else "-"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def error_of_median(values: Sequence[float]) -> float:
+    """Return the standard error of the median of *values*, as their quartiles suggest it.
+
+    The factor is that of a normal distribution: 1.253 standard deviations of 0.741 quartile ranges.
+    """
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return 0.929 * (high - low) / math.sqrt(len(values))
 
 
 def added(with_it: Sequence[float], without: Sequence[float]) -> list[float]:

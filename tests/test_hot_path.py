@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import gc
 import os
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
+import click
 import pytest
 
 import usage_core
 from cli import Toolbox, wait_until
+from usage_core import Tracker
 from usage_core.testing.behaviour import hang
 
 SOURCE = Path(usage_core.__file__).parent
@@ -54,6 +58,25 @@ def test_an_instrumented_command_loads_few_modules_more(toolbox: Toolbox, framew
         asks |= {"usage_core._recording.exits"}
 
     assert asks == ours(toolbox.run("instrument", framework, DO_NOT_TRACK="1").stdout)
+
+
+def test_what_was_made_of_a_class_serves_again_and_is_not_kept_beyond_it() -> None:
+    """Else the interpreter's last garbage collection has the whole app to go through."""
+
+    class Own(click.Command):
+        pass
+
+    tracker = Tracker("toolbox", version="1", transport="null")
+    one, two = Own("one"), Own("two")
+    for command in (one, two):
+        tracker.instrument(command)
+    made, gone = type(one), weakref.ref(Own)
+    assert Own is not made
+    assert made is type(two)
+
+    del Own, made, one, two, command
+    gc.collect()
+    assert gone() is None
 
 
 def ours(output: str) -> set[str]:

@@ -6,10 +6,13 @@ import os
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from cli import Toolbox, wait_until
+from usage_core._recording import StateFolder
+from usage_core._recording.recorder import Recorder, remember
 from usage_core.testing.behaviour import (
     Behaviour,
     answer,
@@ -23,6 +26,20 @@ from usage_core.testing.behaviour import (
     reset,
     status,
 )
+
+
+def test_two_trackers_of_a_process_never_give_two_records_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = StateFolder(str(tmp_path))
+    remember(folder, "posthog", "detached")
+    folder.lease.take(time.time() + 600)
+    config: dict[str, object] = {"app": "toolbox", "transport": "posthog"}
+    monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    for _ in range(2):
+        Recorder(config, folder, None, set()).record("command", "one", {}, credential=None)
+
+    assert 2 == len(folder.journal.names())
 
 
 def counted(toolbox: Toolbox) -> Counter[str]:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import typer
 
-PARTS = ("context", "fact", "spool", "launch")
+PARTS = ("fact", "recorder")
 
 app = typer.Typer()
 app.command()(lambda: None)

@@ -49,6 +49,35 @@ def test_a_story_of_several_commands_is_told_in_its_order(
         usage_recorder.only()
 
 
+def test_a_login_or_logout_that_failed_changes_nobody(
+    tracker: Tracker, usage_recorder: UsageRecorder
+) -> None:
+    tracker.login("alice", ok=False)
+    tracker.login("alice", error=RuntimeError("refused"), exit_code=3)
+    assert [] == usage_recorder.links
+
+    tracker.login("alice")
+    tracker.logout(ok=False)
+    tracker.track("after")
+
+    assert [True, True, False, False, False] == [event.is_anon for event in usage_recorder.events]
+    assert ["login", "login", "login", "logout", "after"] == usage_recorder.commands
+
+
+def test_what_a_tool_has_set_in_its_environment_since_it_began_counts(
+    tracker: Tracker, usage_recorder: UsageRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    tracker.track("one")
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    monkeypatch.setenv("CI", "0")
+    tracker.track("two")
+
+    one, two = usage_recorder.events
+    assert (True, "github_actions") == (one.properties["is_ci"], one.properties["ci_name"])
+    assert two.properties["is_ci"] is False
+
+
 def test_recording_writes_starts_and_sends_nothing(
     tracker: Tracker, usage_recorder: UsageRecorder
 ) -> None:

@@ -7,6 +7,7 @@ the tests then could not see the recorder make.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import sys
 
@@ -41,7 +42,8 @@ def main(verb: str, name: str = "", *rest: str) -> None:  # noqa: C901  # a flat
         case "flush":
             print(tracker.flush(timeout=10))
         case "modules":
-            tracker.track(name)
+            with contextlib.suppress(SystemExit), tracker.command(name):
+                sys.exit(0)  # as every Typer app ends
             print(*sorted(sys.modules))
         case "instrument":
             tracker.instrument(app_of(name))

@@ -17,7 +17,7 @@ HOME = os.environ["HOME"]
 lease = StateFolder(os.path.join(HOME, ".bench")).lease
 
 
-def start_true(config: str, environ: dict[str, str]) -> int:
+def start_true(config: str, environ: dict[bytes, bytes]) -> int:
     """Start `true` in place of the worker, in all other ways as the worker is started."""
     executable, sys.executable = sys.executable, "/bin/true"
     try:

@@ -140,12 +140,13 @@ class Tracker:
         """Record a login: links this machine's anonymous id to the principal, then its event.
 
         Call it when the new credentials are in place. Without *principal_id* the hooks are asked.
-        Waits until the link is made, or safely queued: two seconds at most.
+        Waits until the link is made, or safely queued: two seconds at most. One that failed is
+        recorded as any command is, and links nothing.
         """
         self._record("login", "login", self._stamp(), principal=principal_id, **details)
 
     def logout(self, **details: Unpack[Details]) -> None:
-        """Record a logout as whoever it was; what comes after it is someone new."""
+        """Record a logout as whoever it was; what comes after one that succeeded is someone new."""
         self._record("logout", "logout", self._stamp(), **details)
 
     def flush(self, timeout: float = 10.0) -> bool:
@@ -209,13 +210,15 @@ class Tracker:
             if exit_code is None:
                 exit_code = fact.exit_code(error) if ok else fact.exit_code(error) or 1
             success = ok and exit_code == 0
+            if not success:  # what failed has changed nothing
+                kind, principal = "command", None
             about: dict[str, object] = {
                 "command_name": str(name)[:200],
                 "cli_version": self.version,
                 "python_version": "{}.{}.{}".format(*sys.version_info[:3]),
                 "exit_code": exit_code,
                 "session": fact.session(),
-                **fact.surroundings(os.environ),
+                **fact.surroundings(_recording.environment()),
             }
             if duration_ms is not None:
                 about["duration"] = round(duration_ms, 2)
@@ -274,19 +277,13 @@ class Command:
     def end(self, error: BaseException | None = None) -> None:
         """Record that it ended, with *error* if any: what leaving the context does."""
         took = (time.perf_counter() - self._began) * 1000
-        code = 0
-        if error is not None:
-            from usage_core._recording import fact
-
-            code = fact.exit_code(error)
         self._record(
-            self.kind if code == 0 else "command",
+            self.kind,
             self.name,
             # A login is stamped with the credentials that it brought.
             self._stamp() if self.kind == "login" else self._credential,
             duration_ms=took,
-            error=error if code else None,
-            exit_code=code,
+            error=error,
             properties=self._properties,
         )
 

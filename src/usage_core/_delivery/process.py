@@ -17,7 +17,7 @@ from usage_core._delivery.config import Config
 from usage_core._delivery.in_hand import InHand
 from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
-from usage_core._recording import StateFolder, fact, files
+from usage_core._recording import StateFolder, environment, fact, files
 from usage_core._recording.recorder import WORKER_LIVES, start
 
 __all__ = ["drain_inline", "flush", "locked", "main", "main_frozen"]
@@ -100,7 +100,7 @@ def _work(
             return
         if left() < HANDS_OVER:
             if worker.has_moved:
-                start(fact.dumps(found), dict(os.environ))
+                start(fact.dumps(found), environment())
             return
 
 

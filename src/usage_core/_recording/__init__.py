@@ -23,6 +23,7 @@ __all__ = [
     "current_folder",
     "decide",
     "default_folder",
+    "environment",
     "file_allows",
     "is_transport_name",
     "machine_file",
@@ -212,6 +213,18 @@ def current_folder() -> str:
         return os.getcwd()
     except OSError:
         return ""
+
+
+def environment() -> dict[bytes, bytes]:
+    """Return a copy of the environment of this process as it is now, undecoded.
+
+    `os.environ` asks Python code for each variable. On POSIX it is a view of this very dict.
+    """
+    try:
+        from posix import environ
+    except ImportError:
+        return {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+    return dict(environ)
 
 
 def variable_prefix(app: str) -> str:

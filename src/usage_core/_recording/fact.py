@@ -23,46 +23,56 @@ else:
         return value
 
 
-__all__ = ["compose", "dumps", "exit_code", "name", "session", "surroundings", "uuid4"]
+__all__ = [
+    "DEEPEST",
+    "compose",
+    "dumps",
+    "exit_code",
+    "name",
+    "plain",
+    "session",
+    "surroundings",
+    "uuid4",
+]
 
-_CUT = 1000
+DEEPEST = 50
 _LARGEST = LARGEST - 4 * 1024  # the worker adds the principal and what it knows of the machine
+_UNSET = (b"", b"0", b"false")
 _WORDS = {True: "true", False: "false", None: "null"}
-_DEEPEST = 50
 
 # The most specific first; `CI` alone says that it is one, not which.
 _CI = (
-    ("GITHUB_ACTIONS", "github_actions"),
-    ("GITLAB_CI", "gitlab_ci"),
-    ("CIRCLECI", "circleci"),
-    ("TRAVIS", "travis"),
-    ("JENKINS_URL", "jenkins"),
-    ("BUILDKITE", "buildkite"),
-    ("TF_BUILD", "azure_pipelines"),
-    ("TEAMCITY_VERSION", "teamcity"),
-    ("BITBUCKET_BUILD_NUMBER", "bitbucket"),
-    ("CODEBUILD_BUILD_ID", "codebuild"),
-    ("APPVEYOR", "appveyor"),
-    ("DRONE", "drone"),
-    ("CI", ""),
+    (b"GITHUB_ACTIONS", "github_actions"),
+    (b"GITLAB_CI", "gitlab_ci"),
+    (b"CIRCLECI", "circleci"),
+    (b"TRAVIS", "travis"),
+    (b"JENKINS_URL", "jenkins"),
+    (b"BUILDKITE", "buildkite"),
+    (b"TF_BUILD", "azure_pipelines"),
+    (b"TEAMCITY_VERSION", "teamcity"),
+    (b"BITBUCKET_BUILD_NUMBER", "bitbucket"),
+    (b"CODEBUILD_BUILD_ID", "codebuild"),
+    (b"APPVEYOR", "appveyor"),
+    (b"DRONE", "drone"),
+    (b"CI", ""),
 )
 
 # Set by the agents for what they start. Left out on purpose: variables of editors and hosts in
 # whose terminals a person may type as well (CURSOR_TRACE_ID, REPL_ID).
 _AGENTS = (
-    ("CLAUDECODE", "claude_code"),
-    ("CODEX_SANDBOX", "codex"),
-    ("CODEX_CI", "codex"),
-    ("CURSOR_AGENT", "cursor"),
-    ("GEMINI_CLI", "gemini"),
-    ("COPILOT_CLI", "copilot"),
-    ("CLINE_ACTIVE", "cline"),
-    ("OPENCODE", "opencode"),
-    ("AUGMENT_AGENT", "augment"),
-    ("QWEN_CODE", "qwen"),
-    ("VSCODE_AGENT", "vscode"),
-    ("AI_AGENT", "other"),
-    ("AGENT", "other"),
+    (b"CLAUDECODE", "claude_code"),
+    (b"CODEX_SANDBOX", "codex"),
+    (b"CODEX_CI", "codex"),
+    (b"CURSOR_AGENT", "cursor"),
+    (b"GEMINI_CLI", "gemini"),
+    (b"COPILOT_CLI", "copilot"),
+    (b"CLINE_ACTIVE", "cline"),
+    (b"OPENCODE", "opencode"),
+    (b"AUGMENT_AGENT", "augment"),
+    (b"QWEN_CODE", "qwen"),
+    (b"VSCODE_AGENT", "vscode"),
+    (b"AI_AGENT", "other"),
+    (b"AGENT", "other"),
 )
 
 
@@ -99,15 +109,16 @@ def compose(
         "properties": properties,
     }
     try:
-        text = dumps(whole, other=_plain)
+        text = dumps(whole, other=plain)
         if len(text) <= _LARGEST:
             return text
     except (ValueError, RecursionError):
         pass
+    from usage_core._recording.misfit import fitting
+
     whole["properties"] = {}
-    room = _LARGEST - len(dumps(whole))
-    whole["properties"] = _fitting(properties, room)
-    return dumps(whole, other=_plain)
+    whole["properties"] = fitting(properties, _LARGEST - len(dumps(whole)))
+    return dumps(whole, other=plain)
 
 
 def uuid4() -> str:
@@ -132,15 +143,14 @@ def exit_code(error: BaseException | str | None) -> int:
     return int(code) if isinstance(code, int) else 1
 
 
-def surroundings(environ: Mapping[str, str]) -> dict[str, object]:
+def surroundings(environ: Mapping[bytes, bytes]) -> dict[str, object]:
     """Return `is_ci`, `ci_name` and `agent` where known, and `is_tty`: whether a person sees it."""
     found: dict[str, object] = {}
-    there = frozenset(environ)  # to ask os.environ for what is missing costs an exception each
-    ci = _first(environ, there, _CI)
+    ci = _first(environ, _CI)
     found["is_ci"] = ci is not None
     if ci:
         found["ci_name"] = ci
-    agent = _first(environ, there, _AGENTS)
+    agent = _first(environ, _AGENTS)
     if agent:
         found["agent"] = agent
     try:
@@ -163,35 +173,24 @@ def dumps(value: object, *, other: Callable[[object], object] | None = None) -> 
     nested more than fifty deep, it raises `ValueError` and says where the value is.
     """
     try:
-        return _written(value, other, _DEEPEST)
-    except _Misfit as found:
-        raise ValueError(f"value{''.join(reversed(found.steps))} {found.why}") from None
+        return _written(value, other or _refuse, DEEPEST)
+    except ValueError:
+        if other is not None:
+            raise
+        from usage_core._recording.misfit import explain
+
+        raise ValueError(explain(value)) from None
 
 
-def _first(
-    environ: Mapping[str, str], there: frozenset[str], known: tuple[tuple[str, str], ...]
-) -> str | None:
+def _first(environ: Mapping[bytes, bytes], known: tuple[tuple[bytes, str], ...]) -> str | None:
     for variable, name in known:
-        if variable in there and environ[variable].strip().lower() not in ("", "0", "false"):
+        if variable in environ and environ[variable].strip().lower() not in _UNSET:
             return name
     return None
 
 
-def _fitting(properties: Mapping[str, object], room: int) -> dict[str, object]:
-    kept: dict[str, object] = {}
-    for key, value in properties.items():
-        cut = value[:_CUT] if isinstance(value, str) else value
-        try:
-            size = len(dumps({key: cut}, other=_plain))
-        except (ValueError, RecursionError):  # nested too deep
-            continue
-        if size <= room:
-            room -= size
-            kept[key] = cut
-    return kept
-
-
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """Return *value* as text, whatever it is: what a property becomes that JSON cannot carry."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001  # somebody else's __str__
@@ -218,15 +217,7 @@ def _uuid(bits: int, version: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-class _Misfit(Exception):
-    """What JSON cannot carry, and the *steps* that lead to it, the last one first."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        self.steps: list[str] = []
-
-
-def _written(value: object, other: Callable[[object], object] | None, depth: int) -> str:
+def _written(value: object, other: Callable[[object], object], depth: int) -> str:
     kind = type(value)
     if isinstance(value, str) and kind is str:
         return _quoted(value)
@@ -237,14 +228,17 @@ def _written(value: object, other: Callable[[object], object] | None, depth: int
     if kind is float and value - value == 0:  # type: ignore[operator]  # finite: neither inf nor nan
         return repr(value)
     if depth == 0:
-        raise _Misfit("is nested too deep")
+        raise ValueError("nested too deep")
     if isinstance(value, dict):
-        return _object(cast("dict[object, object]", value), other, depth - 1)
+        members: list[str] = []
+        for key, member in cast("dict[object, object]", value).items():
+            name = key if isinstance(key, str) else str(other(key))
+            members.append(f"{_quoted(name)}:{_written(member, other, depth - 1)}")
+        return f"{{{','.join(members)}}}"
     if isinstance(value, (list, tuple)):
-        return _array(cast("list[object]", value), other, depth - 1)
-    if other is None:
-        raise _Misfit(f"is {value!r}, which JSON cannot carry")
-    return _written(other(value), None, depth - 1)
+        items = cast("list[object]", value)
+        return f"[{','.join([_written(item, other, depth - 1) for item in items])}]"
+    return _written(other(value), _refuse, depth - 1)
 
 
 def _quoted(text: str) -> str:
@@ -258,30 +252,5 @@ def _quoted(text: str) -> str:
     return quoted(text)
 
 
-def _object(
-    value: dict[object, object], other: Callable[[object], object] | None, depth: int
-) -> str:
-    key: object = None
-    members: list[str] = []
-    try:
-        for key, member in value.items():
-            if not isinstance(key, str) and other is None:
-                break
-            members.append(f"{_quoted(str(key))}:{_written(member, other, depth)}")
-        else:
-            return f"{{{','.join(members)}}}"
-    except _Misfit as found:
-        found.steps.append(f"[{key!r}]")
-        raise
-    raise _Misfit(f"has the key {key!r}, which is not a string")
-
-
-def _array(value: list[object], other: Callable[[object], object] | None, depth: int) -> str:
-    items: list[str] = []
-    try:
-        for item in value:
-            items.append(_written(item, other, depth))  # noqa: PERF401  # how far it came is told
-    except _Misfit as found:
-        found.steps.append(f"[{len(items)}]")
-        raise
-    return f"[{','.join(items)}]"
+def _refuse(value: object) -> object:
+    raise ValueError(value)

@@ -182,22 +182,22 @@ class Recorder:
         ours = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
         return [*path, *last] if ours in path or ours in last else [*path, *last, ours]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self) -> dict[bytes, bytes]:
         """Return the worker's: this one, without a way that leads to where the user happens to be.
 
         Python looks there before it is told where to import from.
         """
-        environ = dict(os.environ)
-        if "PYTHONPATH" in environ:
-            path = environ["PYTHONPATH"].split(os.pathsep)
-            environ["PYTHONPATH"] = os.pathsep.join(self._elsewhere(path))
+        environ = _recording.environment()
+        if b"PYTHONPATH" in environ:
+            path = os.fsdecode(environ[b"PYTHONPATH"]).split(os.pathsep)
+            environ[b"PYTHONPATH"] = os.fsencode(os.pathsep.join(self._elsewhere(path)))
         return environ
 
     def _elsewhere(self, path: list[str]) -> list[str]:
         return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
 
 
-def start(config: str, environ: dict[str, str]) -> int:
+def start(config: str, environ: dict[bytes, bytes]) -> int:
     """Start a worker with *config* (JSON text, at most 60 KiB) and return its process number.
 
     It gets the configuration through a pipe: nothing is in its arguments or its environment. It
@@ -208,7 +208,7 @@ def start(config: str, environ: dict[str, str]) -> int:
         raise OSError("this interpreter does not know its own path")
     if getattr(sys, "frozen", False):
         # The second is PyInstaller's: one file unpacks again, as it outlives what it unpacked to.
-        environ = {**environ, GUARD: "1", "PYINSTALLER_RESET_ENVIRONMENT": "1"}
+        environ = {**environ, GUARD.encode(): b"1", b"PYINSTALLER_RESET_ENVIRONMENT": b"1"}
         arguments = [sys.executable]
     else:
         # -P: the folder that the user is in is never importable.
@@ -240,7 +240,7 @@ def _reap(process: int) -> bool:
         return True
 
 
-def _spawn(arguments: list[str], environ: dict[str, str], data: bytes) -> int:
+def _spawn(arguments: list[str], environ: dict[bytes, bytes], data: bytes) -> int:
     reader, writer = os.pipe()
     try:
         os.set_blocking(writer, False)
@@ -263,13 +263,13 @@ def _spawn(arguments: list[str], environ: dict[str, str], data: bytes) -> int:
         os.close(writer)
 
 
-def _popen(arguments: list[str], environ: dict[str, str], data: bytes) -> int:
+def _popen(arguments: list[str], environ: dict[bytes, bytes], data: bytes) -> int:
     import subprocess
 
     windows = sys.platform == "win32"
     process = subprocess.Popen(
         arguments,
-        env=environ,
+        env={os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -294,7 +294,10 @@ def _program_folders() -> set[str]:
     file = getattr(main, "__file__", None) if spec is None else spec.origin
     if file is None:
         return set()
-    folders = {os.path.abspath(file), os.path.realpath(file)}
+    given = os.path.abspath(file)
+    if spec is None and sys.path[:1] == [os.path.dirname(given)]:
+        return set(sys.path[:1])  # Python has put there what the program's links lead to
+    folders = {given, os.path.realpath(file)}
     for _ in range(1 if spec is None else spec.name.count(".") + 1):
         folders = {os.path.dirname(folder) for folder in folders}
     return folders

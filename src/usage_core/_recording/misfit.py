@@ -1,0 +1,69 @@
+"""What does not fit into a record: where it lies, and what can be kept of a fact too long."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from usage_core._recording import fact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["explain", "fitting"]
+
+_CUT = 1000
+
+
+def explain(value: object) -> str:
+    """Return, of a *value* that `fact.dumps` refused, which part JSON cannot carry, and why."""
+    return f"value{_misfit(value, fact.DEEPEST)}"
+
+
+def fitting(properties: Mapping[str, object], room: int) -> dict[str, object]:
+    """Return what of *properties* fits into *room* bytes of JSON.
+
+    Long strings lose their ends; then whole properties go, those that were added last.
+    """
+    kept: dict[str, object] = {}
+    for key, value in properties.items():
+        cut = value[:_CUT] if isinstance(value, str) else value
+        try:
+            size = len(fact.dumps({key: cut}, other=fact.plain))
+        except (ValueError, RecursionError):  # nested too deep
+            continue
+        if size <= room:
+            room -= size
+            kept[key] = cut
+    return kept
+
+
+def _misfit(value: object, depth: int) -> str | None:
+    inside: Iterable[tuple[object, object]]
+    if isinstance(value, dict):
+        inside = cast("dict[object, object]", value).items()
+    elif isinstance(value, (list, tuple)):
+        inside = enumerate(cast("list[object]", value))
+    else:
+        return None if _fits(value) else f" is {value!r}, which JSON cannot carry"
+    if depth == 0:
+        return " is nested too deep"
+    for key, inner in inside:
+        if isinstance(value, dict) and not isinstance(key, str):
+            return f" has the key {key!r}, which is not a string"
+        found = _misfit(inner, depth - 1)
+        if found is not None:
+            return f"[{key!r}]{found}"
+    return None
+
+
+def _fits(value: object) -> bool:
+    try:
+        fact.dumps(value, other=_refuse)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse(value: object) -> object:
+    raise ValueError(value)

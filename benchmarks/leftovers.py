@@ -16,7 +16,7 @@ from pathlib import Path
 
 import attrs
 
-__all__ = ["LONGEST", "Leftovers", "adopt", "alive", "collect", "end", "present"]
+__all__ = ["LONGEST", "Leftovers", "adopt", "alive", "collect", "end", "move", "present"]
 
 LONGEST = 90.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -41,13 +41,16 @@ def adopt() -> bool:
 
 def present() -> list[int]:
     """Return the numbers of our children, dead ones that nobody collected included."""
-    found: list[int] = []
-    for task in Path("/proc/self/task").glob("*/children"):
+    return _children("self")
+
+
+def move(process: int, processors: set[int]) -> None:
+    """Send the children of *process* to these *processors*; later ones of theirs go there too."""
+    for child in _children(str(process)):
         try:
-            found += map(int, task.read_text("ascii").split())
-        except OSError:  # a thread that ended meanwhile
+            os.sched_setaffinity(child, processors)
+        except ProcessLookupError:
             pass
-    return found
 
 
 def alive() -> int:
@@ -81,6 +84,16 @@ def end() -> None:
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+def _children(process: str) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            found += map(int, task.read_text("ascii").split())
+        except OSError:  # a thread that ended meanwhile
+            pass
+    return found
 
 
 def _state(process: int) -> str:

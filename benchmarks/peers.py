@@ -3,12 +3,14 @@
     python -m benchmarks.peers [--rounds N] [--hosts bare,typer]
 
 Each system has an environment of its own; what it adds is the difference to the same command in
-the same environment without it, taken within one round. All rounds are interleaved.
+the same environment without it. For the time that they compute, both run at once on one processor,
+in turns; for the time that they wait, one after the other, all systems in rounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 from collections.abc import Sequence
@@ -18,16 +20,27 @@ import attrs
 
 from benchmarks import leftovers
 from benchmarks.environments import INSTRUMENTED, SYSTEMS, System, prepare, versions
-from benchmarks.measure import Case, Sample, instructions, interleaved
+from benchmarks.measure import Case, instructions, interleaved, side_by_side
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
 from benchmarks.tables import added, error_of_median, quartiles, ratio, table
 
 HOSTS = ("bare", "argparse", "click", "typer")
 APPS = ("click", "typer")  # whose app the programs hand over: it can be instrumented
+OURS_MORE = 5  # times as many rounds, where what is added is less than what the host varies by
+HEADER = [
+    "system",
+    "CPU ms added",
+    "waiting ms added",
+    "both",
+    "instructions added",
+    "CPU, of ours",
+]
 # Objects more to begin with: they move the garbage collections, which fall on one side or the other
 # of a comparison and cost as much as a few modules.
 BALLAST = (0, 140, 280, 420, 560)
+
+Pair = tuple[Case, Case]
 
 
 def main() -> None:
@@ -50,32 +63,57 @@ def in_the_command(here: Stage, host: str, rounds: int) -> None:
     """Measure what each system adds to the command's own process."""
     systems = (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if host in APPS else SYSTEMS
     pairs = [(here.bare(system, host), here.tracked(system, host)) for system in systems]
-    samples = interleaved([case for pair in pairs for case in pair], rounds)
-    counts = counted(pairs) if host in ("bare", "typer") else {}
-    rows, found = [], {}
-    for system, (bare, with_it) in zip(systems, pairs, strict=True):
-        wall, cpu = differences(samples, bare, with_it)
-        found[system.name] = figures(wall, cpu, counts.get(with_it.name))
-        row = [system.title, quartiles(wall), quartiles(cpu)]
-        rows.append([*row, *compared(found[system.name], found["usage"])])
-    header = ["system", "wall ms added", "CPU ms added", "instructions added", "CPU, of ours"]
-    save(f"command-{host}", found, f"{load_note(rounds)}\n\n{table(header, rows)}")
+    compare(f"command-{host}", systems, pairs, rounds, count=host in ("bare", "typer"))
 
 
 def opted_out(here: Stage, rounds: int) -> None:
     """Measure what each system adds to the command of a person who said no."""
     systems = [system for system in (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if system.opt_out]
     pairs = [(here.bare(s, "typer"), silenced(here.tracked(s, "typer"), s)) for s in systems]
+    compare("opted-out", systems, pairs, rounds, count=True)
+
+
+def compare(
+    name: str, systems: Sequence[System], pairs: Sequence[Pair], rounds: int, *, count: bool
+) -> None:
+    """Measure what the second of each pair adds to the first, and save it under *name*."""
     samples = interleaved([case for pair in pairs for case in pair], rounds)
-    counts = counted(pairs)
+    computed = computing(pairs, rounds)
+    counts = counted(pairs) if count else {}
     rows, found = [], {}
     for system, (bare, with_it) in zip(systems, pairs, strict=True):
-        wall, cpu = differences(samples, bare, with_it)
-        found[system.name] = figures(wall, cpu, counts[with_it.name])
-        row = [system.title, quartiles(wall), quartiles(cpu)]
-        rows.append([*row, *compared(found[system.name], found["usage"])])
-    header = ["system", "wall ms added", "CPU ms added", "instructions added", "CPU, of ours"]
-    save("opted-out", found, f"{load_note(rounds)}\n\n{table(header, rows)}")
+        cpu, extra = computed[with_it.name], counts.get(with_it.name)
+        waits = added(*([s.wall - s.cpu for s in samples[c.name]] for c in (with_it, bare)))
+        found[system.name] = figures(cpu, waits, extra)
+        rows.append(
+            [
+                system.title,
+                quartiles(cpu),
+                quartiles(waits),
+                f"{found[system.name]['wall']:.1f}",
+                "-" if extra is None else f"{extra:.1f} M",
+                ratio(found[system.name]["cpu"] or 0.0, found["usage"]["cpu"] or 0.0),
+            ]
+        )
+    header = ["system", "CPU ms added", "waiting ms added", "together", "instructions added"]
+    save(name, found, f"{load_note(rounds)}\n\n{table([*header, 'CPU, of ours'], rows)}")
+
+
+def computing(pairs: Sequence[Pair], rounds: int) -> dict[str, list[float]]:
+    """Return the milliseconds of CPU that the second of each pair adds to the first, by round."""
+    found: dict[str, list[float]] = {with_it.name: [] for _, with_it in pairs}
+    for number in range(rounds + 1):
+        for pair in pairs:
+            extra = found[pair[1].name]
+            for turn in range(OURS_MORE if pair[1].name.startswith("usage") else 1):
+                cases = [laden(case, BALLAST[(number + turn) % len(BALLAST)]) for case in pair]
+                if (number + turn) % 2:
+                    without, with_it = side_by_side(cases)
+                else:
+                    with_it, without = side_by_side(cases[::-1])
+                if number:  # one round comes before, to fill the caches
+                    extra.append((with_it - without) * 1000)
+    return found
 
 
 def everything(here: Stage, rounds: int) -> None:
@@ -112,10 +150,10 @@ def silenced(case: Case, system: System) -> Case:
     return attrs.evolve(case, environ={**case.environ, **(system.opt_out or {})})
 
 
-def counted(pairs: Sequence[tuple[Case, Case]]) -> dict[str, float | None]:
+def counted(pairs: Sequence[Pair]) -> dict[str, float | None]:
     """Return the instructions, in millions, that the second of each pair adds to the first."""
 
-    def add(pair: tuple[Case, Case]) -> float | None:
+    def add(pair: Pair) -> float | None:
         ballasts = BALLAST if pair[1].name.startswith("usage") else BALLAST[:1]
         return more([(laden(pair[0], ballast), laden(pair[1], ballast)) for ballast in ballasts])
 
@@ -125,7 +163,7 @@ def counted(pairs: Sequence[tuple[Case, Case]]) -> dict[str, float | None]:
     return found
 
 
-def more(pairs: Sequence[tuple[Case, Case]]) -> float | None:
+def more(pairs: Sequence[Pair]) -> float | None:
     """Return what the second of these pairs adds to the first, in the median."""
     counts = [(instructions(bare), instructions(with_it)) for bare, with_it in pairs]
     extra = [(b - a) / 1e6 for a, b in counts if a is not None and b is not None]
@@ -137,34 +175,18 @@ def laden(case: Case, ballast: int) -> Case:
     return attrs.evolve(case, environ={**case.environ, "BENCH_BALLAST": str(ballast)})
 
 
-def differences(
-    samples: dict[str, list[Sample]], bare: Case, with_it: Case
-) -> tuple[list[float], list[float]]:
-    """Return what is added in wall and in CPU time, in milliseconds, round by round."""
-    a, b = samples[with_it.name], samples[bare.name]
-    return added([s.wall for s in a], [s.wall for s in b]), added(
-        [s.cpu for s in a], [s.cpu for s in b]
-    )
-
-
 def figures(
-    wall: Sequence[float], cpu: Sequence[float], extra: float | None
+    cpu: Sequence[float], waits: Sequence[float], extra: float | None
 ) -> dict[str, float | None]:
     """Return the medians with their standard errors, and the *extra* instructions in millions."""
+    cpu_error = error_of_median(cpu)
     return {
-        "wall": statistics.median(wall),
-        "wall_error": error_of_median(wall),
+        "wall": statistics.median(cpu) + statistics.median(waits),
+        "wall_error": math.hypot(cpu_error, error_of_median(waits)),
         "cpu": statistics.median(cpu),
-        "cpu_error": error_of_median(cpu),
+        "cpu_error": cpu_error,
         "instructions": extra,
     }
-
-
-def compared(mine: dict[str, float | None], ours: dict[str, float | None]) -> list[str]:
-    """Return the cells for instructions and for the comparison with ours."""
-    extra = mine["instructions"]
-    cell = "-" if extra is None else f"{extra:.1f} M"
-    return [cell, ratio(mine["cpu"] or 0.0, ours["cpu"] or 0.0)]
 
 
 def load_note(rounds: int) -> str:

@@ -3,7 +3,8 @@
 import argparse
 import os
 
-SYSTEM = os.environ.get("BENCH_SYSTEM")
+SYSTEM = os.environ.get("BENCH_SYSTEM", "none")
+BALLAST: list[list[object]] = [[] for _ in range(int(os.environ.get("BENCH_BALLAST", "0")))]
 
 
 def main() -> None:
@@ -12,7 +13,4 @@ def main() -> None:
     print(f"hello {parser.parse_args().name}")
 
 
-if SYSTEM:
-    __import__(f"system_{SYSTEM}").run(main)
-else:
-    main()
+__import__(f"system_{SYSTEM}").run(main)

@@ -2,7 +2,7 @@
 
 import os
 
-SYSTEM = os.environ.get("BENCH_SYSTEM")
+SYSTEM = os.environ.get("BENCH_SYSTEM", "none")
 BALLAST: list[list[object]] = [[] for _ in range(int(os.environ.get("BENCH_BALLAST", "0")))]
 
 
@@ -10,7 +10,4 @@ def main() -> None:
     pass
 
 
-if SYSTEM:
-    __import__(f"system_{SYSTEM}").run(main)
-else:
-    main()
+__import__(f"system_{SYSTEM}").run(main)

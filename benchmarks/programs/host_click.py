@@ -4,7 +4,8 @@ import os
 
 import click
 
-SYSTEM = os.environ.get("BENCH_SYSTEM")
+SYSTEM = os.environ.get("BENCH_SYSTEM", "none")
+BALLAST: list[list[object]] = [[] for _ in range(int(os.environ.get("BENCH_BALLAST", "0")))]
 
 
 @click.command()
@@ -13,7 +14,4 @@ def greet(name: str) -> None:
     click.echo(f"hello {name}")
 
 
-if SYSTEM:
-    __import__(f"system_{SYSTEM}").run(greet)
-else:
-    greet()
+__import__(f"system_{SYSTEM}").run(greet)

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-SYSTEM = os.environ.get("BENCH_SYSTEM")
+SYSTEM = os.environ.get("BENCH_SYSTEM", "none")
 BALLAST: list[list[object]] = [[] for _ in range(int(os.environ.get("BENCH_BALLAST", "0")))]
 app = typer.Typer()
 
@@ -14,7 +14,4 @@ def greet(name: str = "world") -> None:
     print(f"hello {name}")
 
 
-if SYSTEM:
-    __import__(f"system_{SYSTEM}").run(app)
-else:
-    app()
+__import__(f"system_{SYSTEM}").run(app)

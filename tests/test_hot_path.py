@@ -20,7 +20,19 @@ from usage_core import Tracker
 from usage_core.testing.behaviour import hang
 
 SOURCE = Path(usage_core.__file__).parent
-HEAVY = {"_json", "attr", "attrs", "filelock", "httpx", "json", "pluggy", "posthog", "re", "yaml"}
+HEAVY = {
+    "__future__",
+    "_json",
+    "attr",
+    "attrs",
+    "filelock",
+    "httpx",
+    "json",
+    "pluggy",
+    "posthog",
+    "re",
+    "yaml",
+}
 HEAVY |= {"importlib.metadata", "subprocess", "threading", "typing", "urllib.request", "uuid"}
 
 

@@ -4,8 +4,6 @@ TOOLBOX holds the keywords for its Tracker, as Python writes them: `json` would 
 the tests then could not see the recorder make.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """Arcade's CLI: its own CommandTracker, called as its TrackedTyperCommand does."""
 
-from __future__ import annotations
-
 import os
 import time
 
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 command_tracker.usage_service.host = os.environ["BENCH_COLLECTOR"]
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: "Callable[[], None]") -> None:
     began, monotonic = time.time(), time.monotonic()
     try:
         main()

@@ -4,8 +4,6 @@ What the Azure CLI itself does around it, composing the payload and looking at t
 user, is here as short as it can be.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: "Callable[[], None]") -> None:
     began = time.time()
     try:
         main()

@@ -1,7 +1,5 @@
 """The floor: what any design pays that keeps a record and starts a process."""
 
-from __future__ import annotations
-
 import os
 
 TYPE_CHECKING = False
@@ -9,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: "Callable[[], None]") -> None:
     main()
     path = os.path.join(os.environ["HOME"], "record")
     handle = os.open(f"{path}.tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

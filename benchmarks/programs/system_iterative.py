@@ -1,7 +1,5 @@
 """iterative-telemetry: an event for each command, sent by a process of its own."""
 
-from __future__ import annotations
-
 import os
 
 from iterative_telemetry import IterativeTelemetryLogger
@@ -18,7 +16,7 @@ telemetry = IterativeTelemetryLogger(
 )
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: "Callable[[], None]") -> None:
     try:
         main()
     finally:

@@ -1,7 +1,5 @@
 """PostHog's client in the command's own process, with `shutdown()` before it ends."""
 
-from __future__ import annotations
-
 import os
 import platform
 
@@ -18,7 +16,7 @@ client = Posthog(
 )
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: "Callable[[], None]") -> None:
     try:
         main()
     finally:

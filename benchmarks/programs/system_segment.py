@@ -1,7 +1,5 @@
 """Segment's client in the command's own process, with `shutdown()` before it ends."""
 
-from __future__ import annotations
-
 import os
 import platform
 
@@ -16,7 +14,7 @@ analytics.host = os.environ["BENCH_COLLECTOR"]
 analytics.send = "DO_NOT_TRACK" not in os.environ
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: "Callable[[], None]") -> None:
     try:
         main()
     finally:

@@ -1,7 +1,5 @@
 """This project, as an author uses it."""
 
-from __future__ import annotations
-
 import os
 
 from usage_core import Tracker
@@ -20,6 +18,6 @@ tracker = Tracker(
 )
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: "Callable[[], None]") -> None:
     with tracker.command("greet"):
         main()

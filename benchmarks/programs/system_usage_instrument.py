@@ -3,8 +3,6 @@
 All of it is here, since a second module to import would count as ours.
 """
 
-from __future__ import annotations
-
 import os
 
 from usage_core import Tracker
@@ -23,6 +21,6 @@ tracker = Tracker(
 )
 
 
-def run(app: Callable[[], None]) -> None:
+def run(app: "Callable[[], None]") -> None:
     tracker.instrument(app)
     app()

@@ -13,8 +13,6 @@ Everything before step 3 happens in the user's command and imports the standard 
 everything after it happens where nobody waits.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from usage_core._delivery.transport import (
@@ -66,5 +64,5 @@ def __getattr__(name: str) -> object:
     return value
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return [*__all__, "__version__"]

@@ -1,7 +1,5 @@
 """Tracker: the one object that a command-line tool holds. It never raises, waits or prints."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -50,14 +48,14 @@ class Tracker:
         *,
         version: str,
         transport: str,
-        options: Mapping[str, object] | None = None,
-        credentials: str | os.PathLike[str] | Callable[[], str | None] | None = None,
-        whoami: str | None = None,
-        plugins: Iterable[str] = (),
-        notice: str | None = None,
+        options: "Mapping[str, object] | None" = None,
+        credentials: "str | os.PathLike[str] | Callable[[], str | None] | None" = None,
+        whoami: "str | None" = None,
+        plugins: "Iterable[str]" = (),
+        notice: "str | None" = None,
         errors: str = "message",
-        events: Mapping[str, Mapping[str, str]] | None = None,
-        state_dir: str | os.PathLike[str] | None = None,
+        events: "Mapping[str, Mapping[str, str]] | None" = None,
+        state_dir: "str | os.PathLike[str] | None" = None,
     ) -> None:
         """Describe the tool; touches no file and starts nothing.
 
@@ -105,7 +103,7 @@ class Tracker:
 
             note_exits()
 
-    def command(self, name: str) -> Command:
+    def command(self, name: str) -> "Command":
         """Return a context that records how the command inside it went, whatever way it ends."""
         return Command(name, self._record, self._stamp)
 
@@ -113,9 +111,9 @@ class Tracker:
         self,
         app: object,
         *,
-        login: str | None = None,
-        logout: str | None = None,
-        options: Literal["none", "names", "values"] = "none",
+        login: "str | None" = None,
+        logout: "str | None" = None,
+        options: 'Literal["none", "names", "values"]' = "none",
     ) -> None:
         """Record every command of *app*: a Typer app, a click command, or an `ArgumentParser`.
 
@@ -132,11 +130,11 @@ class Tracker:
         )
         adapters.instrument(app, watch)
 
-    def track(self, name: str, **details: Unpack[Details]) -> None:
+    def track(self, name: str, **details: "Unpack[Details]") -> None:
         """Record one command that has ended; an *error* or a nonzero *exit_code* is a failure."""
         self._record("command", name, self._stamp(), **details)
 
-    def login(self, principal_id: str | None = None, **details: Unpack[Details]) -> None:
+    def login(self, principal_id: "str | None" = None, **details: "Unpack[Details]") -> None:
         """Record a login: links this machine's anonymous id to the principal, then its event.
 
         Call it when the new credentials are in place. Without *principal_id* the hooks are asked.
@@ -145,7 +143,7 @@ class Tracker:
         """
         self._record("login", "login", self._stamp(), principal=principal_id, **details)
 
-    def logout(self, **details: Unpack[Details]) -> None:
+    def logout(self, **details: "Unpack[Details]") -> None:
         """Record a logout as whoever it was; what comes after one that succeeded is someone new."""
         self._record("logout", "logout", self._stamp(), **details)
 
@@ -165,7 +163,7 @@ class Tracker:
             return False
 
     @property
-    def _recorder(self) -> Recorder:
+    def _recorder(self) -> "Recorder":
         """What records: made when it is needed first, since a no has no use for it."""
         if self._made is None:
             from usage_core._recording.recorder import Recorder
@@ -179,7 +177,7 @@ class Tracker:
         except Exception:  # noqa: BLE001  # the tool comes first, always
             return False
 
-    def _stamp(self) -> str | None:
+    def _stamp(self) -> "str | None":
         try:
             given = self._credentials
             if given is None or callable(given):
@@ -192,14 +190,14 @@ class Tracker:
         self,
         kind: str,
         name: str,
-        credential: str | None,
+        credential: "str | None",
         *,
         ok: bool = True,
-        duration_ms: float | None = None,
-        error: BaseException | str | None = None,
-        exit_code: int | None = None,
-        properties: Mapping[str, object] | None = None,
-        principal: str | None = None,
+        duration_ms: "float | None" = None,
+        error: "BaseException | str | None" = None,
+        exit_code: "int | None" = None,
+        properties: "Mapping[str, object] | None" = None,
+        principal: "str | None" = None,
     ) -> None:
         if not self._wanted():
             return  # before the imports: a no costs no more than asking
@@ -247,7 +245,7 @@ class Tracker:
         return name in self.events.get("*", {}) or name in self.events.get(command, {})
 
 
-def recorder_of(tracker: Tracker) -> Recorder:
+def recorder_of(tracker: "Tracker") -> "Recorder":
     """Return what *tracker* records through: for `commands`, which work on the same files."""
     return tracker._recorder  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its module
 
@@ -260,7 +258,7 @@ class Command:
     """
 
     def __init__(
-        self, name: str, record: Callable[..., None], stamp: Callable[[], str | None]
+        self, name: str, record: "Callable[..., None]", stamp: "Callable[[], str | None]"
     ) -> None:
         self.name = name
         self.kind = "command"
@@ -274,7 +272,7 @@ class Command:
         """Add properties to the event; those that every event has cannot be replaced."""
         self._properties.update(properties)
 
-    def end(self, error: BaseException | None = None) -> None:
+    def end(self, error: "BaseException | None" = None) -> None:
         """Record that it ended, with *error* if any: what leaving the context does."""
         took = (time.perf_counter() - self._began) * 1000
         self._record(
@@ -287,16 +285,16 @@ class Command:
             properties=self._properties,
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         self._credential = self._stamp()
         self._began = time.perf_counter()
         return self
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        traceback: "TracebackType | None",
     ) -> None:
         self.end(error)
 
@@ -323,7 +321,7 @@ def _check(app: str, transport: str, errors: str) -> None:
 
 
 def _check_carried(
-    config: dict[str, object], options: Mapping[str, object], plugins: list[str]
+    config: "dict[str, object]", options: "Mapping[str, object]", plugins: "list[str]"
 ) -> None:
     """Check that the worker can be told *config*, which only what is not plain could prevent."""
     names, values = (*options, *plugins), (*options.values(), config["whoami"])
@@ -337,5 +335,5 @@ def _check_carried(
         raise ValueError(f"options and plugins must be what JSON can carry: {error}") from None
 
 
-def _absolute(path: str | os.PathLike[str]) -> str:
+def _absolute(path: "str | os.PathLike[str]") -> str:
     return os.path.abspath(os.path.expanduser(os.fspath(path)))

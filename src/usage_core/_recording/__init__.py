@@ -4,9 +4,10 @@ It is in few modules, since the import system alone costs as much as 150 lines o
 Here is what a command has to know before anything else: where everything lies, and whether anything
 may be recorded. A no ends there. Otherwise `recorder` has a `fact` composed, puts it into the
 journal, one of the `files`, and starts the worker if it is due.
-"""
 
-from __future__ import annotations
+What a command loads has its annotations in quotes: the module `__future__`, which few programs have
+loaded, would be a tenth of all that a command pays.
+"""
 
 import os
 
@@ -36,7 +37,7 @@ _NO = frozenset({"", "0", "false", "no", "off"})
 _YES = frozenset({"1", "true", "yes", "on"})
 
 
-def may_record(app: str, folder: StateFolder | None) -> Decision:
+def may_record(app: str, folder: "StateFolder | None") -> "Decision":
     """Return whether anything of *app* may be recorded at this moment, and who decided that."""
     if folder is None:
         return Decision(False, "no home folder")
@@ -61,8 +62,8 @@ class Decision:
 
 
 def decide(
-    app: str, environ: Mapping[str, str], choice_file: str, machine: str | None = None
-) -> Decision:
+    app: str, environ: "Mapping[str, str]", choice_file: str, machine: "str | None" = None
+) -> "Decision":
     """Return the decision of the first layer that says no; where none does, the default is yes.
 
     The layers, from the top: a run under pytest, `DO_NOT_TRACK`, `USAGE_DISABLED`,
@@ -85,7 +86,7 @@ def decide(
     return Decision(True, name if wish else "default")
 
 
-def machine_file(app: str, environ: Mapping[str, str]) -> str:
+def machine_file(app: str, environ: "Mapping[str, str]") -> str:
     """Return where whoever runs the machine may switch *app*'s tracking off for everybody."""
     if os.name == "nt":
         return os.path.join(environ.get("PROGRAMDATA", r"C:\ProgramData"), app, "usage")
@@ -123,7 +124,7 @@ class StateFolder:
         return os.path.join(self.root, "usage.json")
 
     @property
-    def journal(self) -> Spool:
+    def journal(self) -> "Spool":
         """Facts that no worker has folded yet."""
         from usage_core._recording.files import Spool
 
@@ -134,7 +135,7 @@ class StateFolder:
         """The folder of all outboxes."""
         return os.path.join(self.usage, "outbox")
 
-    def outbox(self, transport: str) -> Spool:
+    def outbox(self, transport: str) -> "Spool":
         """Messages that this transport has not delivered yet."""
         from usage_core._recording.files import Spool
 
@@ -155,7 +156,7 @@ class StateFolder:
         return os.path.join(self.usage, "notice")
 
     @property
-    def lease(self) -> Lease:
+    def lease(self) -> "Lease":
         """Until when no worker is to be started."""
         from usage_core._recording.files import Lease
 
@@ -187,7 +188,7 @@ class StateFolder:
         return os.path.join(self.usage, "aside")
 
 
-def default_folder(app: str, environ: Mapping[str, str]) -> str | None:
+def default_folder(app: str, environ: "Mapping[str, str]") -> "str | None":
     """Return `~/.<app>`, with `<APP>_WORK_DIR` for `~` if set; None where there is no home."""
     work = environ.get(f"{variable_prefix(app)}_WORK_DIR")
     home = os.path.expanduser(work or "~")
@@ -198,7 +199,7 @@ def default_folder(app: str, environ: Mapping[str, str]) -> str | None:
     return os.path.join(home, f".{app}")
 
 
-def stamp_of(credentials: str) -> str | None:
+def stamp_of(credentials: str) -> "str | None":
     """Return a stamp of the file *credentials*: it changes whenever the file does. One `stat`."""
     try:
         found = os.stat(credentials)
@@ -215,7 +216,7 @@ def current_folder() -> str:
         return ""
 
 
-def environment() -> dict[bytes, bytes]:
+def environment() -> "dict[bytes, bytes]":
     """Return a copy of the environment of this process as it is now, undecoded.
 
     `os.environ` asks Python code for each variable. On POSIX it is a view of this very dict.

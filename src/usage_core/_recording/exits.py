@@ -1,7 +1,5 @@
 """Note what `sys.exit` is called with: argparse apps tell nobody else how they end."""
 
-from __future__ import annotations
-
 import _thread
 import sys
 
@@ -12,8 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["forget_exit", "last_exit", "note_exits"]
 
-_exit: Callable[..., Any] = sys.exit
-_last_exit: tuple[int, Any] | None = None
+_exit: "Callable[..., Any]" = sys.exit
+_last_exit: "tuple[int, Any] | None" = None
 
 
 def note_exits() -> None:
@@ -33,13 +31,13 @@ def forget_exit() -> None:
     _last_exit = None
 
 
-def last_exit(thread: int) -> SystemExit | None:
+def last_exit(thread: int) -> "SystemExit | None":
     """Return what stands for the last call in *thread*, as `_thread.get_ident` names it."""
     return SystemExit(_last_exit[1]) if _last_exit and _last_exit[0] == thread else None
 
 
 # Any: what the app exits with is its own affair.
-def _noting(status: Any = None, /) -> Any:
+def _noting(status: "Any" = None, /) -> "Any":
     global _last_exit
     _last_exit = (_thread.get_ident(), status)
     try:

@@ -4,8 +4,6 @@ The text is JSON, written without the `json` of the standard library, whose impo
 a small command half its budget.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -84,12 +82,12 @@ def name(time_ns: int, number: int) -> str:
 def compose(
     kind: str,
     event: str,
-    properties: Mapping[str, object],
+    properties: "Mapping[str, object]",
     *,
     time_ns: int,
     transport: str,
-    credential: str | None,
-    principal: str | None,
+    credential: "str | None",
+    principal: "str | None",
 ) -> str:
     """Return a fact as JSON text of at most 28 KiB, with its ids and its time minted here.
 
@@ -126,7 +124,7 @@ def uuid4() -> str:
     return _uuid(int.from_bytes(os.urandom(16), "big"), 4)
 
 
-def exit_code(error: BaseException | str | None) -> int:
+def exit_code(error: "BaseException | str | None") -> int:
     """Return the exit code that a program leaves when *error* comes out of its command.
 
     Recognises what click and Typer raise by their `exit_code`, so that neither need be imported.
@@ -143,7 +141,7 @@ def exit_code(error: BaseException | str | None) -> int:
     return int(code) if isinstance(code, int) else 1
 
 
-def surroundings(environ: Mapping[bytes, bytes]) -> dict[str, object]:
+def surroundings(environ: "Mapping[bytes, bytes]") -> "dict[str, object]":
     """Return `is_ci`, `ci_name` and `agent` where known, and `is_tty`: whether a person sees it."""
     found: dict[str, object] = {}
     ci = _first(environ, _CI)
@@ -165,7 +163,7 @@ def session() -> int:
     return os.getsid(0) if hasattr(os, "getsid") else os.getppid()
 
 
-def dumps(value: object, *, other: Callable[[object], object] | None = None) -> str:
+def dumps(value: object, *, other: "Callable[[object], object] | None" = None) -> str:
     """Return *value* as JSON text in ASCII, on one line.
 
     Carries what JSON carries: dicts with string keys, lists and tuples, strings, integers, finite
@@ -182,7 +180,9 @@ def dumps(value: object, *, other: Callable[[object], object] | None = None) -> 
         raise ValueError(explain(value)) from None
 
 
-def _first(environ: Mapping[bytes, bytes], known: tuple[tuple[bytes, str], ...]) -> str | None:
+def _first(
+    environ: "Mapping[bytes, bytes]", known: "tuple[tuple[bytes, str], ...]"
+) -> "str | None":
     for variable, name in known:
         if variable in environ and environ[variable].strip().lower() not in _UNSET:
             return name
@@ -217,7 +217,7 @@ def _uuid(bits: int, version: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _written(value: object, other: Callable[[object], object], depth: int) -> str:
+def _written(value: object, other: "Callable[[object], object]", depth: int) -> str:
     kind = type(value)
     if isinstance(value, str) and kind is str:
         return _quoted(value)

@@ -4,8 +4,6 @@ A `Spool` is a folder of records: the journal is one, each outbox another. A `Le
 says until when no worker is to be started.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 
@@ -73,7 +71,7 @@ class Spool:
             write(self.path(name), data, sync=sync)
         return taken
 
-    def names(self) -> list[str]:
+    def names(self) -> "list[str]":
         """Return the names of all records, oldest first; none where there is no folder."""
         try:
             found = os.listdir(self.folder)
@@ -161,7 +159,7 @@ class Lease:
             return False
         return now < end <= now + LONGEST and self._holder_lives()
 
-    def holder(self) -> int | None:
+    def holder(self) -> "int | None":
         """Return the process that works under this lease; None when nobody does."""
         try:
             holder = int(read(self.path, most=20))
@@ -169,7 +167,7 @@ class Lease:
             return None
         return holder if 0 < holder < 1 << 31 else None
 
-    def take(self, end: float, holder: int | None = None) -> None:
+    def take(self, end: float, holder: "int | None" = None) -> None:
         """Let it stand until *end* (seconds since 1970), for the process *holder* or as a pause."""
         write(self.path, b"" if holder is None else b"%d" % holder, mtime=end)
 
@@ -245,7 +243,7 @@ def read(path: str, *, most: int) -> bytes:
         os.close(handle)
 
 
-def write(path: str, data: bytes, *, sync: bool = False, mtime: float | None = None) -> None:
+def write(path: str, data: bytes, *, sync: bool = False, mtime: "float | None" = None) -> None:
     """Put *data* at *path* in one step, readable by its owner alone (0600).
 
     A reader sees the old content or the new, never a part, and with *mtime* (seconds since 1970)

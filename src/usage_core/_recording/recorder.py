@@ -3,8 +3,6 @@
 The worker is a process of its own, which outlives the command and holds nothing of it.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -48,10 +46,10 @@ class Recorder:
 
     def __init__(
         self,
-        config: dict[str, object],
-        folder: StateFolder | None,
-        notice: str | None,
-        here: set[str],
+        config: "dict[str, object]",
+        folder: "StateFolder | None",
+        notice: "str | None",
+        here: "set[str]",
     ) -> None:
         self.app = str(config["app"])
         self.config = config
@@ -60,7 +58,7 @@ class Recorder:
         self._here = here
         self._workers: set[int] = set()
 
-    def decision(self) -> Decision:
+    def decision(self) -> "Decision":
         """Return whether anything may be recorded at this moment, and who decided that."""
         return _recording.may_record(self.app, self.folder)
 
@@ -73,10 +71,10 @@ class Recorder:
         self,
         kind: str,
         event: str,
-        properties: Mapping[str, object],
+        properties: "Mapping[str, object]",
         *,
-        credential: str | None,
-        principal: str | None = None,
+        credential: "str | None",
+        principal: "str | None" = None,
     ) -> None:
         """Put one fact into the journal and see to it that a worker comes; a login waits for it.
 
@@ -124,11 +122,11 @@ class Recorder:
     def drop(self, command: str, name: str) -> None:
         """Leave out a property that the tool does not declare: in a test, a mistake to be told."""
 
-    def worker_config(self, transport: str) -> dict[str, object]:
+    def worker_config(self, transport: str) -> "dict[str, object]":
         """Return what a worker for *transport* is told, where to import from included."""
         return {**self.config, "transport": transport, "path": self._importable()}
 
-    def _where_it_runs(self, folder: StateFolder, transport: str) -> tuple[str, bool]:
+    def _where_it_runs(self, folder: "StateFolder", transport: str) -> "tuple[str, bool]":
         if not _recording.is_transport_name(transport):
             return "never", True
         try:
@@ -145,7 +143,9 @@ class Recorder:
             remember(folder, transport, runs)
         return runs, False
 
-    def _start_worker(self, folder: StateFolder, transport: str, *, even_in_a_pause: bool) -> None:
+    def _start_worker(
+        self, folder: "StateFolder", transport: str, *, even_in_a_pause: bool
+    ) -> None:
         for process in tuple(self._workers):  # one may be leaving while the next is started
             if _reap(process):
                 self._workers.discard(process)
@@ -157,7 +157,7 @@ class Recorder:
         self._workers.add(worker)
         lease.take(time.time() + WORKER_LIVES, worker)
 
-    def _wait_for_link(self, folder: StateFolder, transport: str, name: str) -> None:
+    def _wait_for_link(self, folder: "StateFolder", transport: str, name: str) -> None:
         """Wait until the login is folded and its alias acknowledged, or safe and put off."""
         journal, outbox = folder.journal, folder.outbox(transport)
         alias, lease = outbox.path(f"{name}-0-alias"), folder.lease
@@ -170,7 +170,7 @@ class Recorder:
                     return  # the collector is away: the alias waits ahead of everything else
             time.sleep(0.005)
 
-    def _importable(self) -> list[str]:
+    def _importable(self) -> "list[str]":
         """Return `sys.path` without the folder that the user happens to be in.
 
         The program's own folder comes last, so that a file beside it never stands in for a library;
@@ -182,7 +182,7 @@ class Recorder:
         ours = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
         return [*path, *last] if ours in path or ours in last else [*path, *last, ours]
 
-    def _environment(self) -> dict[bytes, bytes]:
+    def _environment(self) -> "dict[bytes, bytes]":
         """Return the worker's: this one, without a way that leads to where the user happens to be.
 
         Python looks there before it is told where to import from.
@@ -193,11 +193,11 @@ class Recorder:
             environ[b"PYTHONPATH"] = os.fsencode(os.pathsep.join(self._elsewhere(path)))
         return environ
 
-    def _elsewhere(self, path: list[str]) -> list[str]:
+    def _elsewhere(self, path: "list[str]") -> "list[str]":
         return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
 
 
-def start(config: str, environ: dict[bytes, bytes]) -> int:
+def start(config: str, environ: "dict[bytes, bytes]") -> int:
     """Start a worker with *config* (JSON text, at most 60 KiB) and return its process number.
 
     It gets the configuration through a pipe: nothing is in its arguments or its environment. It
@@ -225,7 +225,7 @@ def start(config: str, environ: dict[bytes, bytes]) -> int:
     return _popen(arguments, environ, data)
 
 
-def remember(folder: StateFolder, transport: str, runs: str) -> None:
+def remember(folder: "StateFolder", transport: str, runs: str) -> None:
     """Write down where *transport* runs, so that commands need not look for it."""
     path = folder.remembered(transport)
     files.make_folder(os.path.dirname(path))
@@ -240,7 +240,7 @@ def _reap(process: int) -> bool:
         return True
 
 
-def _spawn(arguments: list[str], environ: dict[bytes, bytes], data: bytes) -> int:
+def _spawn(arguments: "list[str]", environ: "dict[bytes, bytes]", data: bytes) -> int:
     reader, writer = os.pipe()
     try:
         os.set_blocking(writer, False)
@@ -263,7 +263,7 @@ def _spawn(arguments: list[str], environ: dict[bytes, bytes], data: bytes) -> in
         os.close(writer)
 
 
-def _popen(arguments: list[str], environ: dict[bytes, bytes], data: bytes) -> int:
+def _popen(arguments: "list[str]", environ: "dict[bytes, bytes]", data: bytes) -> int:
     import subprocess
 
     windows = sys.platform == "win32"
@@ -284,7 +284,7 @@ def _popen(arguments: list[str], environ: dict[bytes, bytes], data: bytes) -> in
     return process.pid
 
 
-def _program_folders() -> set[str]:
+def _program_folders() -> "set[str]":
     """Return where the program lies that is running, by any name that `sys.path` may have for it.
 
     That is the folder of a script, a zipapp, or what `python -m` was led to the program by.

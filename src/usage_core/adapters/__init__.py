@@ -36,8 +36,6 @@ runs: see `_argparse` for what follows from that. What both of them need is here
 more would cost a command as much as 150 lines.
 """
 
-from __future__ import annotations
-
 import os
 
 TYPE_CHECKING = False
@@ -58,7 +56,7 @@ UNKNOWN = "<unknown>"
 _SIGHUP, _SIGTERM = 1, 15
 _SIG_DFL = 0
 
-_on_end: Callable[[BaseException | None], None] | None = None
+_on_end: "Callable[[BaseException | None], None] | None" = None
 _forks_are_seen = False
 
 _ABOUT = ("__module__", "__qualname__", "__doc__")
@@ -73,7 +71,7 @@ _KINDS = {
 }
 
 
-def instrument(app: object, watch: Watch) -> None:
+def instrument(app: object, watch: "Watch") -> None:
     """Have every run of *app* recorded as *watch* says; raises `TypeError` for any other object.
 
     Which framework it is of, its classes tell: nothing is imported that the app did not import.
@@ -119,11 +117,11 @@ class Watch:
     def __init__(
         self,
         app: str,
-        command: Callable[[str], Command],
-        wanted: Callable[[], bool],
+        command: "Callable[[str], Command]",
+        wanted: "Callable[[], bool]",
         *,
-        login: str | None,
-        logout: str | None,
+        login: "str | None",
+        logout: "str | None",
         options: str,
     ) -> None:
         if options not in ("none", "names", "values"):
@@ -134,7 +132,7 @@ class Watch:
         self.kinds = {login: "login", logout: "logout"}
         self.options = options
 
-    def begin(self) -> Run | None:
+    def begin(self) -> "Run | None":
         """Return a run that begins now; None where nothing may be recorded."""
         return Run(self) if self.wanted() else None
 
@@ -142,7 +140,7 @@ class Watch:
 class Run:
     """One run. Whoever observes it says what was reached, and calls `end` however it ended."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: "Watch") -> None:
         self._watch = watch
         self._process = os.getpid()
         self._path: list[str] = []
@@ -164,7 +162,7 @@ class Run:
         self._path[level:] = [name]
 
     # Any: values and choices of whatever types the app declares.
-    def use(self, options: Iterable[tuple[str, Any, Any]]) -> None:
+    def use(self, options: "Iterable[tuple[str, Any, Any]]") -> None:
         """Note the *options* that were typed: name, value and declared choices of each.
 
         The choices are None for an option that declares none, and True for a switch.
@@ -177,7 +175,7 @@ class Run:
         except Exception:  # noqa: BLE001  # somebody else's parameters and values
             pass
 
-    def end(self, error: BaseException | None = None) -> None:
+    def end(self, error: "BaseException | None" = None) -> None:
         """Record how the run ended: the first time, and in the process that began it."""
         if self._over or os.getpid() != self._process:
             return
@@ -197,7 +195,7 @@ class Run:
 
 
 # Any: the classes of other people's libraries, which are not imported here.
-def disguise(thing: Any, methods: Callable[[Any], dict[str, object]]) -> bool:
+def disguise(thing: "Any", methods: "Callable[[Any], dict[str, object]]") -> bool:
     """Let *thing* have the *methods* of a subclass, made for its class; say whether it has them.
 
     The subclass has its class's name. A copy of *thing* is observed as *thing* is, which wrappers
@@ -223,7 +221,7 @@ def disguise(thing: Any, methods: Callable[[Any], dict[str, object]]) -> bool:
     return True
 
 
-def hide(error: BaseException) -> None:
+def hide(error: "BaseException") -> None:
     """Take the caller's frame out of the traceback of *error*, which it is about to raise again.
 
     A traceback is output too: it is to show what it would without us.
@@ -241,7 +239,7 @@ class Terminated(BaseException):
         self.usage_label = "terminated" if signum == _SIGTERM else "hung up"
 
 
-def _kind(app: object) -> str | None:
+def _kind(app: object) -> "str | None":
     for kind in type(app).__mro__:
         found = _KINDS.get((kind.__module__.partition(".")[0], kind.__name__))
         if found:
@@ -249,7 +247,7 @@ def _kind(app: object) -> str | None:
     return None
 
 
-def _watch_signals(end: Callable[[BaseException | None], None]) -> None:
+def _watch_signals(end: "Callable[[BaseException | None], None]") -> None:
     """Call *end* when SIGTERM or SIGHUP comes, if its action is the default, then let it act.
 
     Not on Windows, where SIGTERM ends a process without notice, and not as the first process of a
@@ -269,7 +267,7 @@ def _watch_signals(end: Callable[[BaseException | None], None]) -> None:
         _forks_are_seen = True
 
 
-def _unwatch_signals(end: Callable[[BaseException | None], None]) -> None:
+def _unwatch_signals(end: "Callable[[BaseException | None], None]") -> None:
     """Give both their default action back, if it was *end* that they would call."""
     if _on_end == end:
         _restore_signals()
@@ -285,7 +283,7 @@ def _restore_signals() -> None:
 
 
 # Any: what a signal's action is, for which the standard library has no name of its own.
-def _exchange(old: Any, new: Any) -> bool:
+def _exchange(old: "Any", new: "Any") -> bool:
     found = [signum for signum in (_SIGHUP, _SIGTERM) if _signal.getsignal(signum) == old]
     for signum in found:
         _signal.signal(signum, new)
@@ -304,7 +302,7 @@ def _on_signal(signum: int, _frame: object) -> None:
         os.kill(os.getpid(), signum)
 
 
-def _declared(value: Any, choices: Any) -> Any:
+def _declared(value: "Any", choices: "Any") -> "Any":
     """Return *value* as far as it is one of the declared *choices*, else None."""
     if choices is True:
         return value if isinstance(value, bool) else None
@@ -319,13 +317,13 @@ def _declared(value: Any, choices: Any) -> Any:
     return _plain(value) if _plain(value) in known else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: "Any") -> "Any":
     """Return what a person types for *value*: that of a member, where the choices are an enum."""
     inner = getattr(value, "value", value)
     return inner if isinstance(inner, str) else getattr(value, "name", value)
 
 
-def _is_help(error: BaseException | None) -> bool:
+def _is_help(error: "BaseException | None") -> bool:
     # Since click 8.2 the help that comes when nothing was typed is an error.
     from usage_core._recording import fact
 

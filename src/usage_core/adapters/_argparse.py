@@ -14,8 +14,6 @@ A program that parses again has ended the command before, except after `parse_kn
 how a program looks at its arguments ahead. Completion by argcomplete is no run.
 """
 
-from __future__ import annotations
-
 import _thread
 import atexit
 import os
@@ -36,7 +34,7 @@ __all__ = ["finish", "instrument"]
 _WATCH = "_usage_watch"
 _PARSE = "_usage_parse"
 
-_open: list[_Parse] = []
+_open: "list[_Parse]" = []
 
 
 class UsageError(Exception):
@@ -52,7 +50,7 @@ class UsageError(Exception):
 class _Parse:
     """A run, and what its end is found out from."""
 
-    def __init__(self, run: Run, parser: Any, method: str) -> None:
+    def __init__(self, run: "Run", parser: "Any", method: str) -> None:
         self.run = run
         self.parser = parser
         self.preliminary = "known" in method
@@ -69,14 +67,14 @@ class _Parse:
             error = last_exit(self.thread)
         self.run.end(self.refusal(error) if self.refused else error)
 
-    def refusal(self, error: BaseException | None) -> UsageError:
+    def refusal(self, error: "BaseException | None") -> "UsageError":
         """Return what stands for *error* when `error()` of a parser was called: exit code 2."""
         code = error.code if isinstance(error, SystemExit) else 2
         return UsageError(code if isinstance(code, int) and code else 2)
 
 
 # Any: argparse is not imported here.
-def instrument(parser: Any, watch: Watch) -> None:
+def instrument(parser: "Any", watch: "Watch") -> None:
     """Have every run of the program that *parser* parses for recorded."""
     note_exits()
     if disguise(parser, _parser_methods):
@@ -92,8 +90,8 @@ def finish() -> None:
 atexit.register(finish)
 
 
-def _parser_methods(base: Any) -> dict[str, object]:
-    def _get_values(self: Any, action: Any, arg_strings: list[str]) -> Any:
+def _parser_methods(base: "Any") -> "dict[str, object]":
+    def _get_values(self: "Any", action: "Any", arg_strings: "list[str]") -> "Any":
         parse: _Parse | None = getattr(self, _PARSE, None)
         if parse is not None:
             _consumed(parse, action, arg_strings)
@@ -103,7 +101,7 @@ def _parser_methods(base: Any) -> dict[str, object]:
             hide(error)
             raise
 
-    def error(self: Any, message: str) -> Any:
+    def error(self: "Any", message: str) -> "Any":
         parse: _Parse | None = getattr(self, _PARSE, None)
         if parse is not None:
             parse.refused = True
@@ -119,10 +117,10 @@ def _parser_methods(base: Any) -> dict[str, object]:
     return methods
 
 
-def _parse_method(base: Any, name: str) -> Any:
+def _parse_method(base: "Any", name: str) -> "Any":
     original = getattr(base, name)
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: "Any", *args: "Any", **kwargs: "Any") -> "Any":
         parse = _begin(self, name)
         try:
             found: Any = original(self, *args, **kwargs)
@@ -139,7 +137,7 @@ def _parse_method(base: Any, name: str) -> Any:
     return method
 
 
-def _begin(parser: Any, method: str) -> _Parse | None:
+def _begin(parser: "Any", method: str) -> "_Parse | None":
     """Return a new parse, if it is not one within another nor only asked for completions."""
     watch: Watch | None = getattr(parser, _WATCH, None)
     if watch is None or "_ARGCOMPLETE" in os.environ:
@@ -161,7 +159,7 @@ def _begin(parser: Any, method: str) -> _Parse | None:
     return parse
 
 
-def _consumed(parse: _Parse, action: Any, words: list[str]) -> None:
+def _consumed(parse: "_Parse", action: "Any", words: "list[str]") -> None:
     """Note that the parser took *words* for *action*: an option, or the choice of a subparser."""
     if not parse.run.parsing:
         return
@@ -181,13 +179,13 @@ def _consumed(parse: _Parse, action: Any, words: list[str]) -> None:
             setattr(chosen, _PARSE, parse)
 
 
-def _parsed(parse: _Parse, namespace: Any) -> None:
+def _parsed(parse: "_Parse", namespace: "Any") -> None:
     parse.run.parsing = False
     parse.run.use(_options(parse, namespace))
     _open.append(parse)
 
 
-def _options(parse: _Parse, namespace: Any) -> Iterator[tuple[str, Any, Any]]:
+def _options(parse: "_Parse", namespace: "Any") -> "Iterator[tuple[str, Any, Any]]":
     for action in parse.used:
         value = getattr(namespace, action.dest, None)
         # What takes no value and leaves a bool is a switch, however it is called.
@@ -195,14 +193,14 @@ def _options(parse: _Parse, namespace: Any) -> Iterator[tuple[str, Any, Any]]:
         yield action.dest, value, True if is_switch else action.choices
 
 
-def _uncaught() -> BaseException | None:
+def _uncaught() -> "BaseException | None":
     found: object = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     return found if isinstance(found, BaseException) else None
 
 
-def _is_zero(error: BaseException) -> bool:
+def _is_zero(error: "BaseException") -> bool:
     return isinstance(error, SystemExit) and not error.code
 
 
-def _is_marked(parser: Any) -> bool:
+def _is_marked(parser: "Any") -> bool:
     return bool(getattr(parser, MARK, False) or parser.get_default(MARK))

@@ -11,8 +11,6 @@ that function by name before the app was instrumented has it as it was: it instr
 that it makes.
 """
 
-from __future__ import annotations
-
 import functools
 import sys
 
@@ -32,14 +30,14 @@ _RUN = "_usage_run"
 
 
 # Any: click's classes, of whichever copy.
-def instrument(command: Any, watch: Watch) -> None:
+def instrument(command: "Any", watch: "Watch") -> None:
     """Have every run of *command* as a program recorded."""
     if disguise(command, _command_methods):
         setattr(command, _WATCH, watch)
 
 
 # Any: Typer's classes, of whichever version.
-def instrument_typer(app: Any, watch: Watch) -> None:
+def instrument_typer(app: "Any", watch: "Watch") -> None:
     """Have every run of the Typer *app* recorded; its commands may be added before and after."""
     setattr(app, _WATCH, watch)
     main: Any = sys.modules.get("typer.main")
@@ -48,7 +46,7 @@ def instrument_typer(app: Any, watch: Watch) -> None:
         return
 
     @functools.wraps(original)
-    def get_command(typer_instance: Any, *args: Any, **kwargs: Any) -> Any:
+    def get_command(typer_instance: "Any", *args: "Any", **kwargs: "Any") -> "Any":
         try:
             command = original(typer_instance, *args, **kwargs)
         except BaseException as error:
@@ -66,10 +64,14 @@ def instrument_typer(app: Any, watch: Watch) -> None:
         testing._get_command = get_command  # noqa: SLF001  # its own name for it
 
 
-def _command_methods(base: Any) -> dict[str, object]:
+def _command_methods(base: "Any") -> "dict[str, object]":
     def make_context(
-        self: Any, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
-    ) -> Any:
+        self: "Any",
+        info_name: "str | None",
+        args: "list[str]",
+        parent: "Any" = None,
+        **extra: "Any",
+    ) -> "Any":
         if parent is not None:
             extra["parent"] = parent
             run = _run_of(parent)
@@ -97,8 +99,8 @@ def _command_methods(base: Any) -> dict[str, object]:
     return methods
 
 
-def _resolve_command(base: Any) -> Any:
-    def resolve_command(self: Any, ctx: Any, args: list[str]) -> Any:
+def _resolve_command(base: "Any") -> "Any":
+    def resolve_command(self: "Any", ctx: "Any", args: "list[str]") -> "Any":
         run = _run_of(ctx)
         try:
             name, command, rest = base.resolve_command(self, ctx, args)
@@ -114,8 +116,8 @@ def _resolve_command(base: Any) -> Any:
     return resolve_command
 
 
-def _context_methods(base: Any) -> dict[str, object]:
-    def leave(self: Any, kind: Any, error: BaseException | None, traceback: Any) -> Any:
+def _context_methods(base: "Any") -> "dict[str, object]":
+    def leave(self: "Any", kind: "Any", error: "BaseException | None", traceback: "Any") -> "Any":
         try:
             passed_over = base.__exit__(self, kind, error, traceback)
         except BaseException as another:
@@ -128,7 +130,7 @@ def _context_methods(base: Any) -> dict[str, object]:
     return {"__exit__": leave}
 
 
-def _begin(command: Any, extra: dict[str, Any]) -> Run | None:
+def _begin(command: "Any", extra: "dict[str, Any]") -> "Run | None":
     """Return a new run, if *command* is the program and not only asked for completions."""
     watch: Watch | None = getattr(command, _WATCH, None)
     if watch is None or extra.get("resilient_parsing"):
@@ -139,7 +141,7 @@ def _begin(command: Any, extra: dict[str, Any]) -> Run | None:
     return run
 
 
-def _chosen(run: Run, context: Any, name: str | None, command: Any) -> None:
+def _chosen(run: "Run", context: "Any", name: "str | None", command: "Any") -> None:
     """Note the *command* that was found under *name* in the group of *context*; None: none was."""
     try:
         group = context.command
@@ -152,14 +154,14 @@ def _chosen(run: Run, context: Any, name: str | None, command: Any) -> None:
         pass
 
 
-def _ended(context: Any, error: BaseException | None) -> None:
+def _ended(context: "Any", error: "BaseException | None") -> None:
     # A group enters its context more than once; the last to leave it ends the run.
     if getattr(context, "_depth", 0) == 0:
         run: Run = getattr(context, _RUN)
         run.end(error)
 
 
-def _declared_name(group: Any, context: Any, name: str | None, command: Any) -> str:
+def _declared_name(group: "Any", context: "Any", name: "str | None", command: "Any") -> str:
     """Return the name under which *group* declares a command: never what was typed otherwise."""
     candidates = [name, getattr(command, "name", None)]
     declared = getattr(group, "commands", {})
@@ -173,7 +175,7 @@ def _declared_name(group: Any, context: Any, name: str | None, command: Any) -> 
     return UNKNOWN
 
 
-def _options(context: Any) -> Iterator[tuple[str, Any, Any]]:
+def _options(context: "Any") -> "Iterator[tuple[str, Any, Any]]":
     for parameter in context.command.params:
         if parameter.param_type_name != "option":
             continue
@@ -182,7 +184,7 @@ def _options(context: Any) -> Iterator[tuple[str, Any, Any]]:
             yield parameter.name, context.params.get(parameter.name), _choices(parameter)
 
 
-def _choices(option: Any) -> Any:
+def _choices(option: "Any") -> "Any":
     if getattr(option, "is_bool_flag", False):
         return True
     # Typer's copy of click has no types: it keeps the choices of an annotation.
@@ -190,18 +192,18 @@ def _choices(option: Any) -> Any:
     return True if getattr(kind, "name", None) == "boolean" else getattr(kind, "choices", None)
 
 
-def _is_marked(command: Any) -> bool:
+def _is_marked(command: "Any") -> bool:
     return bool(
         getattr(command, MARK, False) or getattr(getattr(command, "callback", None), MARK, False)
     )
 
 
-def _run_of(context: Any) -> Run | None:
+def _run_of(context: "Any") -> "Run | None":
     run: Run | None = getattr(context.find_root(), _RUN, None)
     return run
 
 
-def _level(context: Any) -> int:
+def _level(context: "Any") -> int:
     level = 0
     while context.parent is not None:
         context, level = context.parent, level + 1

@@ -5,8 +5,8 @@ Here is what a command has to know before anything else: where everything lies, 
 may be recorded. A no ends there. Otherwise `recorder` has a `fact` composed, puts it into the
 journal, one of the `files`, and starts the worker if it is due.
 
-What a command loads has its annotations in quotes: the module `__future__`, which few programs have
-loaded, would be a tenth of all that a command pays.
+What a command loads has its annotations in quotes: the module `__future__`, which a small program
+has not loaded, would be a tenth of all that it pays.
 """
 
 import os

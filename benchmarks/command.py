@@ -23,6 +23,7 @@ from benchmarks import leftovers
 from benchmarks.measure import Case, Sample, here, instructions, interleaved
 from benchmarks.tables import added, quartiles, ratio, table
 from usage_core._recording import StateFolder
+from usage_core._recording.recorder import take_lease
 from usage_posthog.collector import Collector
 
 NONE, FLOOR = "no tracking", "floor: write, rename, spawn `true`"
@@ -75,7 +76,7 @@ def working(settled: Callable[[Path], object]) -> Callable[[Path], None]:
 
     def prepare(home: Path) -> None:
         settled(home)
-        StateFolder(str(home / ".bench")).lease.take(time.time() + 1800, os.getpid())
+        take_lease(StateFolder(str(home / ".bench")).lease, time.time() + 1800, os.getpid())
 
     return prepare
 

@@ -24,7 +24,8 @@ from benchmarks.measure import Case, Sample, here, instructions, interleaved, on
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
 from benchmarks.tables import quartiles, table
-from usage_core._recording import StateFolder
+from usage_core._recording import StateFolder, remove_file
+from usage_core._recording.recorder import take_lease
 from usage_core.testing.behaviour import answer, refuse
 
 OURS, ARCADE = SYSTEMS[0], SYSTEMS[1]
@@ -197,12 +198,12 @@ def copied(home: Path, then: Callable[[Path], None]) -> Callable[[Path], None]:
 
 def in_a_pause(home: Path) -> None:
     """Let no worker start in *home*."""
-    StateFolder(str(home / ".bench")).lease.take(time.time() + 1800)
+    take_lease(StateFolder(str(home / ".bench")).lease, time.time() + 1800)
 
 
 def due(home: Path) -> None:
     """Let a worker start in *home* with the next command."""
-    StateFolder(str(home / ".bench")).lease.lift()
+    remove_file(StateFolder(str(home / ".bench")).lease)
 
 
 def median_cpu(samples: list[Sample]) -> float:

@@ -21,7 +21,7 @@ from benchmarks.measure import Case, here
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
 from benchmarks.tables import ratio, table
-from usage_core._recording import StateFolder
+from usage_core._recording import StateFolder, remove_file
 from usage_core.testing.behaviour import answer, refuse
 
 OURS = SYSTEMS[0]
@@ -106,7 +106,7 @@ def backlog(scene: Stage, events: int) -> None:
     leftovers.collect()
     scene.collector.behave(answer())
     seen, requests = scene.collector.events(), len(scene.collector.requests)
-    StateFolder(str(home / ".bench")).lease.lift()  # as if the pause were over
+    remove_file(StateFolder(str(home / ".bench")).lease)  # as if the pause were over
     here(attrs.evolve(scene.tracked(OURS, "bare"), name="deliver"), home)
     after = leftovers.collect()
     found = {
@@ -143,7 +143,7 @@ def one_offline_day(scene: Stage, system: System, commands: int) -> int:
         leftovers.collect()
         scene.collector.behave(answer())
         seen = scene.collector.events()
-        StateFolder(os.path.join(home, ".bench")).lease.lift()  # as if the pause were over
+        remove_file(StateFolder(os.path.join(home, ".bench")).lease)  # as if the pause were over
         time.sleep(1.1)  # azure-cli-telemetry tells events apart by the second
         here(case, Path(home))
         leftovers.collect()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cli import Toolbox, wait_until
 from usage_core import Message, Rejected, Unavailable
 from usage_core._identity.state import Identity, Linked
-from usage_core._recording.files import LARGEST, ROOM
+from usage_core._recording import LARGEST, ROOM
 from usage_core.testing import LocalServer
 from usage_core.testing.behaviour import answer, hang, slow
 from workbench import MORE, Disk, Note, Workbench, in_process, note
@@ -106,7 +106,7 @@ def tell(
             for _ in range(WORKERS):
                 if not bench.work() and gaps and held(bench) < 2:
                     bench.disk.dies_at = bench.disk.count + gaps.pop(0)
-                if not bench.disk.dead and not bench.folder.journal.names():
+                if not bench.disk.dead and not bench.folder.facts.names():
                     break
         bench.work_to_the_end(WORKERS)
         return outcome(bench)
@@ -335,7 +335,7 @@ def test_a_full_journal_takes_what_changes_the_identity_and_a_worker_makes_room(
 ) -> None:
     """The bound of 5.: the newest commands are refused, a login never."""
     bench = Workbench(tmp_path, {"a": "A"})
-    journal = bench.folder.journal
+    journal = bench.folder.facts
     for number in range(1, ROOM + 1):
         one = note(number, "command")
         assert journal.put(one.name, one.text)

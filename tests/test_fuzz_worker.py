@@ -32,8 +32,7 @@ from usage_core import Message
 from usage_core._delivery import records
 from usage_core._identity.lifecycle import Fact
 from usage_core._identity.state import is_principal
-from usage_core._recording import fact, recorder
-from usage_core._recording.files import LARGEST
+from usage_core._recording import LARGEST, fact, recorder
 from workbench import Workbench, in_process, note
 
 

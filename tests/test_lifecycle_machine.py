@@ -208,7 +208,7 @@ class RealComputer:
         return self._bench.identity
 
     def in_hand(self) -> Fact:
-        journal = self._bench.folder.journal
+        journal = self._bench.folder.facts
         return load_fact(journal.read(journal.names()[0]))
 
     def put_credentials(self, number: int | None) -> None:
@@ -220,7 +220,7 @@ class RealComputer:
     def record(self, fact: Fact) -> None:
         number = int(fact.at.timestamp())
         written = {**attrs.asdict(fact), "v": 1, "at": fact.at.isoformat()}
-        self._bench.folder.journal.put(f"{number:020d}-1-1", json.dumps(written), always=True)
+        self._bench.folder.facts.put(f"{number:020d}-1-1", json.dumps(written), always=True)
 
     def work(self, transport: str) -> None:
         self._bench.transport_name = transport

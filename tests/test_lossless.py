@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from cli import Toolbox, wait_until
-from usage_core._recording import StateFolder
-from usage_core._recording.recorder import Recorder, remember
+from usage_core._delivery.folder import Folder
+from usage_core._delivery.plugins import remember
+from usage_core._recording.recorder import Recorder, take_lease
 from usage_core.testing.behaviour import (
     Behaviour,
     answer,
@@ -31,15 +32,15 @@ from usage_core.testing.behaviour import (
 def test_two_trackers_of_a_process_never_give_two_records_one_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = StateFolder(str(tmp_path))
+    folder = Folder(str(tmp_path))
     remember(folder, "posthog", "detached")
-    folder.lease.take(time.time() + 600)
+    take_lease(folder.lease, time.time() + 600)
     config: dict[str, object] = {"app": "toolbox", "transport": "posthog"}
     monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
     for _ in range(2):
         Recorder(config, folder, None, set()).record("command", "one", {}, credential=None)
 
-    assert 2 == len(folder.journal.names())
+    assert 2 == len(folder.facts.names())
 
 
 def counted(toolbox: Toolbox) -> Counter[str]:

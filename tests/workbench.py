@@ -26,12 +26,13 @@ from hypothesis import Phase
 from usage_core import Message, Transport, Unavailable, hookimpl
 from usage_core._delivery import folding, guard
 from usage_core._delivery.config import Config
+from usage_core._delivery.folder import Folder
 from usage_core._delivery.records import as_dict
 from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
 from usage_core._identity.state import Identity
 from usage_core._identity.store import IdentityStore
-from usage_core._recording import StateFolder, fact
+from usage_core._recording import fact
 
 __all__ = ["Death", "Disk", "Note", "Workbench", "in_process", "note"]
 
@@ -271,8 +272,8 @@ class Workbench:
         self.transport = Recorder(self.disk)
 
     @property
-    def folder(self) -> StateFolder:
-        return StateFolder(str(self.root))
+    def folder(self) -> Folder:
+        return Folder(str(self.root))
 
     @property
     def identity(self) -> Identity | None:
@@ -286,7 +287,7 @@ class Workbench:
     def put(self, one: Note) -> None:
         """Write a fact into the journal, as the command does."""
         self.stamp = one.stamp_after
-        self.folder.journal.put(one.name, one.text, always=True)
+        self.folder.facts.put(one.name, one.text, always=True)
 
     def work(self, transport: Transport | None = None) -> bool:
         """Let one worker drain once; return whether it lived to its end."""

@@ -35,7 +35,9 @@ DELIVERY = "_delivery/delivery.py"
 WORKPLACE = "_delivery/workplace.py"
 IN_HAND = "_delivery/in_hand.py"
 PROCESS = "_delivery/process.py"
-FILES = "_recording/files.py"
+FOLDER = "_delivery/folder.py"
+RECORDING = "_recording/__init__.py"
+RECORDER = "_recording/recorder.py"
 
 MUTATIONS = (
     Mutation(
@@ -161,7 +163,7 @@ MUTATIONS = (
         "the fact is removed before its messages are written",
         FOLDING,
         "outbox = self.place.folder.outbox(fact.transport)",
-        "outbox = self.place.folder.outbox(fact.transport); self.place.folder.journal.remove(name)",
+        "outbox = self.place.folder.outbox(fact.transport); self.place.folder.facts.remove(name)",
         (CRASHES,),
     ),
     Mutation(
@@ -181,7 +183,7 @@ MUTATIONS = (
     Mutation(
         "an answer is acted on before it is written down",
         FOLDING,
-        "files.write(path, records.with_principal(data, principal), sync=True)",
+        "write_file(path, records.with_principal(data, principal), sync=True)",
         "pass",
         (f"{CRASHES}::test_an_answer_outlives_the_worker_that_asked",),
     ),
@@ -272,27 +274,27 @@ MUTATIONS = (
     Mutation(
         "the lease is never lifted",
         PROCESS,
-        "            folder.lease.lift()\n        # What",
+        "            remove_file(folder.lease)\n        # What",
         "            pass\n        # What",
         (f"{CRASHES}::test_a_worker_that_leaves_takes_its_lease_along",),
     ),
     Mutation(
         "a dead worker holds the lease",
-        FILES,
-        "now < end <= now + LONGEST and self._holder_lives()",
+        RECORDER,
+        "now < end <= now + LONGEST and _lives(lease_holder(path))",
         "now < end <= now + LONGEST",
         (f"{CRASHES}::test_real_workers_killed_around_their_requests_lose_nothing",),
     ),
     Mutation(
         "a lease from before the clock was set back stands",
-        FILES,
+        RECORDER,
         "now < end <= now + LONGEST and",
         "now < end and",
         (f"{LOSSLESS}::test_a_lease_from_a_clock_that_was_set_back_counts_as_none",),
     ),
     Mutation(
         "a spool is full for ever",
-        FILES,
+        FOLDER,
         "os.ftruncate(mark, units)",
         "pass",
         (
@@ -301,14 +303,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a spool has no order",
-        FILES,
+        FOLDER,
         "return sorted(name[:-5]",
         "return list(name[:-5]",
         (f"{CLOCK}::test_what_was_recorded_first_is_folded_and_delivered_first",),
     ),
     Mutation(
         "a full spool refuses a login",
-        FILES,
+        RECORDING,
         "if taken + units > ROOM and not always:",
         "if taken + units > ROOM:",
         (
@@ -317,7 +319,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a spool is never full",
-        FILES,
+        RECORDING,
         "if taken + units > ROOM and not always:",
         "if False:",
         (
@@ -326,7 +328,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a file can be seen half written",
-        FILES,
+        RECORDING,
         'passing = os.path.join(folder, f".{name}.{os.getpid()}.tmp")',
         "passing = path",
         (CRASHES,),

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import attrs
 
 from usage_core._delivery import records
+from usage_core._delivery.folder import Queue
 from usage_core._delivery.in_hand import DEADLY
 from usage_core._delivery.ledger import Ledger
+from usage_core._delivery.plugins import remember
 from usage_core._delivery.transport import Rejected, Transport, Unavailable
 from usage_core._delivery.workplace import Workplace, now
 from usage_core._messages import Alias, Message
-from usage_core._recording.files import Spool
-from usage_core._recording.recorder import remember
 
 __all__ = ["Delivery"]
 
@@ -49,7 +49,7 @@ class Delivery:
         self.place.save()
 
     @property
-    def outbox(self) -> Spool:
+    def outbox(self) -> Queue:
         """The outbox of the transport that this worker delivers through."""
         return self.place.folder.outbox(self.place.config.transport)
 
@@ -68,7 +68,7 @@ class Delivery:
     def _next_batch(self) -> dict[str, Message] | None:
         """Return the next messages by their names, up to the first alias; None at the end."""
         batch: dict[str, Message] = {}
-        unfolded = set(self.place.folder.journal.names())
+        unfolded = set(self.place.folder.facts.names())
         expired = f"{time.time_ns() - OLDEST_SECONDS * 10**9:020d}"
         for name, message in self._messages():
             if name.rsplit("-", 2)[0] in unfolded:

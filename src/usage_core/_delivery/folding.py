@@ -16,8 +16,7 @@ from usage_core._identity.state import Identity
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
 from usage_core._identity.waterfall import Waterfall
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import files, stamp_of
-from usage_core._recording.files import LARGEST
+from usage_core._recording import LARGEST, stamp_of, write_file
 
 __all__ = ["Folding"]
 
@@ -52,7 +51,7 @@ class Folding:
         Raises `OSError` where a file cannot be written or read: that fact and all behind it stay,
         for they must be folded in order. Raises `Gone` where there is nothing more to do.
         """
-        journal = self.place.folder.journal
+        journal = self.place.folder.facts
         urgent = False
         for name in journal.names():
             self.place.check()
@@ -91,7 +90,7 @@ class Folding:
             self.is_awaited = True
         if after != before:
             self._store.write(after)
-        self.place.folder.journal.remove(name)
+        self.place.folder.facts.remove(name)
         if _person(after) != _person(before):
             self.place.plugins.tell("usage_identity_changed", before=before, after=after, fact=fact)
         return any(isinstance(message, Alias) for message in messages)
@@ -112,8 +111,8 @@ class Folding:
         principal = self._waterfall.principal(identity, fact)
         if principal is not None and principal != fact.principal:
             # Before it is acted on, so that after a crash nobody has to be asked again.
-            path = self.place.folder.journal.path(name)
-            files.write(path, records.with_principal(data, principal), sync=True)
+            path = self.place.folder.facts.path(name)
+            write_file(path, records.with_principal(data, principal), sync=True)
         return principal
 
     def _ask(self, credential: str | None) -> str | None:

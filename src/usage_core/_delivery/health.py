@@ -8,7 +8,7 @@ from typing import cast
 
 import attrs
 
-from usage_core._recording import files
+from usage_core._recording import read_file, write_file
 
 __all__ = ["Health", "Note", "load", "save"]
 
@@ -62,7 +62,7 @@ class Health:
 def load(path: str) -> Health:
     """Return what is written at *path*; a blank health where it cannot be read."""
     try:
-        found: object = json.loads(files.read(path, most=_MOST))
+        found: object = json.loads(read_file(path, most=_MOST))
         if not isinstance(found, dict):
             return Health()
         record = cast(dict[str, object], found)
@@ -80,7 +80,7 @@ def load(path: str) -> Health:
 
 def save(path: str, health: Health) -> None:
     """Replace what is written at *path*. Raises `OSError`."""
-    files.write(path, json.dumps(attrs.asdict(health), indent=1).encode("ascii"))
+    write_file(path, json.dumps(attrs.asdict(health), indent=1).encode("ascii"))
 
 
 def _clean(text: str) -> str:

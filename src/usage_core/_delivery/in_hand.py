@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import attrs
 
-from usage_core._recording import files
+from usage_core._recording import read_file, remove_file, write_file
 
 __all__ = ["DEADLY", "InHand"]
 
@@ -27,7 +27,7 @@ class InHand:
 
     def __attrs_post_init__(self) -> None:
         try:
-            deaths, first, last = files.read(self.path, most=500).decode("ascii").split(" ")
+            deaths, first, last = read_file(self.path, most=500).decode("ascii").split(" ")
             self._left = int(deaths), first, last
         except (OSError, ValueError):
             self._left = 0, "", ""
@@ -40,7 +40,7 @@ class InHand:
     @contextmanager
     def hold(self, first: str, last: str) -> Generator[None]:
         """Work on these records within: only a process that dies there leaves the mark behind."""
-        files.write(self.path, f"{self.deaths(first) + 1} {first} {last}".encode("ascii"))
+        write_file(self.path, f"{self.deaths(first) + 1} {first} {last}".encode("ascii"))
         try:
             yield
         finally:
@@ -48,4 +48,4 @@ class InHand:
 
     def release(self) -> None:
         """Take the mark away: whatever happened, it did not kill the worker."""
-        files.remove(self.path)
+        remove_file(self.path)

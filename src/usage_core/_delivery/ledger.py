@@ -13,7 +13,7 @@ import attrs
 
 from usage_core._delivery.records import as_dict
 from usage_core._messages import Message
-from usage_core._recording import files
+from usage_core._recording import read_file, write_file
 
 __all__ = ["LARGEST", "Ledger"]
 
@@ -41,7 +41,7 @@ class Ledger:
             self._append(new)
         else:
             old = _last_lines(self._data(), min(LARGEST // 2, LARGEST - len(new)))
-            files.write(self.path, old + new)
+            write_file(self.path, old + new)
 
     def read(self) -> Iterator[dict[str, object]]:
         """Yield the entries, oldest first; a line that cannot be read is passed over."""
@@ -63,7 +63,7 @@ class Ledger:
 
     def _data(self) -> bytes:
         try:
-            return files.read(self.path, most=2 * LARGEST)
+            return read_file(self.path, most=2 * LARGEST)
         except OSError:
             return b""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -17,8 +18,9 @@ from usage_core import hookspecs
 from usage_core._delivery.guard import Guard
 from usage_core._delivery.transport import Transport, TransportNotFoundError
 from usage_core._messages import Alias, Capture, Message
+from usage_core._recording import StateFolder, make_folder, write_file
 
-__all__ = ["Plugins", "installed_transports", "transport_module", "where_it_runs"]
+__all__ = ["Plugins", "installed_transports", "remember", "transport_module", "where_it_runs"]
 
 TRANSPORTS = "usage.transports"
 PLUGINS = "usage"
@@ -76,6 +78,13 @@ def where_it_runs(name: str, options: object) -> str:
         return "detached"
     finally:
         guard.close()
+
+
+def remember(folder: StateFolder, transport: str, runs: str) -> None:
+    """Write down where *transport* runs, so that commands need not look for it."""
+    path = folder.remembered(transport)
+    make_folder(os.path.dirname(path))
+    write_file(path, runs.encode("ascii"))
 
 
 @attrs.define

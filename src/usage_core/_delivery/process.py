@@ -14,11 +14,12 @@ from typing import NoReturn
 import filelock
 
 from usage_core._delivery.config import Config
+from usage_core._delivery.folder import Folder
 from usage_core._delivery.in_hand import InHand
 from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
-from usage_core._recording import StateFolder, environment, fact, files
-from usage_core._recording.recorder import WORKER_LIVES, start
+from usage_core._recording import environment, fact, make_folder, remove_file
+from usage_core._recording.recorder import WORKER_LIVES, start, take_lease
 
 __all__ = ["drain_inline", "flush", "locked", "main", "main_frozen"]
 
@@ -33,7 +34,7 @@ def main(found: Mapping[str, object]) -> NoReturn:
     os.closerange(3, 256)  # a pipe that the shell had open is not ours to hold
     end = time.monotonic() + WORKER_LIVES
     config = Config.from_json(found)
-    folder = StateFolder(config.state)
+    folder = Folder(config.state)
     _end_at(end, folder)
     try:
         os.chdir(config.state)
@@ -41,10 +42,10 @@ def main(found: Mapping[str, object]) -> NoReturn:
             os.nice(10)
         _work(config, folder, lambda: end - time.monotonic(), found)
     except Gone:
-        folder.lease.lift()
+        remove_file(folder.lease)
     except OSError:  # no place for a lock, or for a worker
         with suppress(OSError):
-            folder.lease.take(time.time() + TROUBLE_SECONDS)
+            take_lease(folder.lease, time.time() + TROUBLE_SECONDS)
     os._exit(0)  # whatever a plug-in left running
 
 
@@ -65,7 +66,7 @@ def flush(found: Mapping[str, object], timeout: float, *, patience: float | None
     """
     end = time.monotonic() + timeout
     config = Config.from_json(found)
-    folder = StateFolder(config.state)
+    folder = Folder(config.state)
     if not os.path.isdir(folder.usage):
         return True
     with locked(folder, timeout if patience is None else patience) as held:
@@ -77,24 +78,24 @@ def flush(found: Mapping[str, object], timeout: float, *, patience: float | None
         except Gone:
             return False
         if rest is None:
-            folder.lease.lift()
+            remove_file(folder.lease)
         return rest is None and worker.is_done()
 
 
 def _work(
-    config: Config, folder: StateFolder, left: Callable[[], float], found: Mapping[str, object]
+    config: Config, folder: Folder, left: Callable[[], float], found: Mapping[str, object]
 ) -> None:
     while True:
         with locked(folder, 0) as held:
             if not held:
                 return  # somebody works, and looks once more before leaving
-            folder.lease.take(time.time() + left(), os.getpid())
+            take_lease(folder.lease, time.time() + left(), os.getpid())
             worker = Worker(config, left)
             rest = worker.drain(linger=True)
             if rest is not None:
-                folder.lease.take(time.time() + rest)
+                take_lease(folder.lease, time.time() + rest)
                 return
-            folder.lease.lift()
+            remove_file(folder.lease)
         # What came in before the lease was lifted started no worker: it is ours.
         if worker.is_done():
             return
@@ -105,7 +106,7 @@ def _work(
 
 
 @contextmanager
-def locked(folder: StateFolder, patience: float) -> Generator[bool]:
+def locked(folder: Folder, patience: float) -> Generator[bool]:
     """Hold the lock within, if it could be had in *patience* seconds: the value says so.
 
     Raises `OSError` where there are no locks, as on some network file systems.
@@ -117,7 +118,7 @@ def locked(folder: StateFolder, patience: float) -> Generator[bool]:
         except FileNotFoundError:  # somebody erased the folder meanwhile
             if not patience:
                 raise
-            files.make_folder(folder.usage)
+            make_folder(folder.usage)
             lock.acquire()
     except filelock.Timeout:
         yield False
@@ -130,7 +131,7 @@ def locked(folder: StateFolder, patience: float) -> Generator[bool]:
         lock.release()
 
 
-def _end_at(end: float, folder: StateFolder) -> None:
+def _end_at(end: float, folder: Folder) -> None:
     """End this process then, whatever hangs: DNS, TLS, a server, a plug-in."""
 
     def leave() -> None:

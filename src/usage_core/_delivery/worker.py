@@ -67,11 +67,11 @@ class Worker:
 
     def is_done(self) -> bool:
         """Say whether nothing is left to fold or to deliver."""
-        return not self._place.folder.journal.names() and not self._delivery.waiting()
+        return not self._place.folder.facts.names() and not self._delivery.waiting()
 
     def _linger(self) -> None:
         """Fold what comes in, and deliver when no more came for a moment, or a link did."""
-        journal, quiet = self._place.folder.journal, 0.0
+        journal, quiet = self._place.folder.facts, 0.0
         while quiet < LINGERS and self.left() > LINGERS and not self._folding.is_awaited:
             time.sleep(LOOKS_EVERY)
             quiet += LOOKS_EVERY
@@ -93,7 +93,7 @@ class Worker:
 
     def _tidy(self) -> None:
         before = time.time_ns() - LEFT_BEHIND_SECONDS * 10**9
-        for spool in (self._place.folder.journal, self._delivery.outbox):
+        for spool in (self._place.folder.facts, self._delivery.outbox):
             try:
                 spool.recount()
                 spool.sweep(before)

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import attrs
 
 from usage_core._delivery.config import Config
+from usage_core._delivery.folder import Folder, Queue
 from usage_core._delivery.guard import Guard
 from usage_core._delivery.health import Health, load, save
 from usage_core._delivery.in_hand import DEADLY, InHand
 from usage_core._delivery.plugins import Plugins
 from usage_core._identity.credentials import CredentialsResolver
-from usage_core._recording import StateFolder, decide, files
-from usage_core._recording.files import Spool
+from usage_core._recording import decide, make_folder, remove_file
 
 __all__ = ["Gone", "Workplace"]
 
@@ -36,7 +36,7 @@ class Workplace:
     config: Config
     left: Callable[[], float]
     guard: Guard = attrs.field(factory=Guard)
-    folder: StateFolder = attrs.field(init=False)
+    folder: Folder = attrs.field(init=False)
     in_hand: InHand = attrs.field(init=False)
     plugins: Plugins = attrs.field(init=False)
     health: Health = attrs.field(init=False)
@@ -44,7 +44,7 @@ class Workplace:
     _inode: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.folder = StateFolder(self.config.state)
+        self.folder = Folder(self.config.state)
         self._inode = os.stat(self.folder.usage).st_ino
         self.in_hand = InHand(self.folder.in_hand)
         self.health = self._saved = load(self.folder.health)
@@ -71,7 +71,7 @@ class Workplace:
         """Keep in mind what went wrong, for whoever asks."""
         self.health = self.health.noted(now(), about, text)
 
-    def cannot_read(self, spool: Spool, name: str, error: OSError | ValueError) -> None:
+    def cannot_read(self, spool: Queue, name: str, error: OSError | ValueError) -> None:
         """Set a record aside that cannot be read; where the system refused, at its third refusal.
 
         Raises *error* again before that: it may be the disk, not the record.
@@ -82,14 +82,14 @@ class Workplace:
                 raise error
         self.set_aside(spool, name, str(error))
 
-    def set_aside(self, spool: Spool, name: str, reason: str) -> None:
+    def set_aside(self, spool: Queue, name: str, reason: str) -> None:
         """Move a record that cannot be used out of the way, so that what is behind it flows."""
         self.note("records", f"{name} was set aside: {reason}")
         aside = self.folder.aside
-        files.make_folder(aside)
+        make_folder(aside)
         os.replace(spool.path(name), os.path.join(aside, f"{name}.json"))
         for old in sorted(os.listdir(aside))[:-_ASIDE]:
-            files.remove(os.path.join(aside, old))
+            remove_file(os.path.join(aside, old))
 
     def save(self) -> None:
         """Write the health down if it changed. What cannot be written is let go."""

@@ -8,7 +8,7 @@ from typing import cast
 
 import attrs
 
-from usage_core._recording import files
+from usage_core._recording import read_file
 from usage_core.hookspecs import hookimpl
 
 __all__ = ["CredentialsResolver"]
@@ -54,7 +54,7 @@ class CredentialsResolver:
                 f"{error}; to ask who is logged in: pip install 'usage-core[whoami]'"
             ) from error
         try:
-            found: object = yaml.safe_load(files.read(self.credentials, most=_MOST))
+            found: object = yaml.safe_load(read_file(self.credentials, most=_MOST))
         except yaml.YAMLError:  # its message quotes the file
             raise ValueError("the credentials are not YAML") from None
         end = time.monotonic() + timeout

@@ -11,7 +11,7 @@ from typing import cast
 import attrs
 
 from usage_core._identity.state import Anonymous, Identity, Linked, is_anon_id, is_principal
-from usage_core._recording import files
+from usage_core._recording import is_foreign, make_folder, read_file, write_file
 
 __all__ = ["IdentityStore", "UnusableIdentityError"]
 
@@ -65,18 +65,18 @@ class IdentityStore:
         text = json.dumps({**kept, **ours}, indent=2) + "\n"
         if len(text) > _MOST:  # then nobody could read it again
             text = json.dumps(ours, indent=2) + "\n"
-        files.write(os.path.realpath(self.path), text.encode("ascii"), sync=True)
+        write_file(os.path.realpath(self.path), text.encode("ascii"), sync=True)
 
     def set_aside(self, folder: str, now_ns: int) -> None:
         """Move an unusable file into *folder*, so that the next identity can be written."""
-        files.make_folder(folder)
+        make_folder(folder)
         os.replace(self.path, os.path.join(folder, f"{now_ns:020d}-usage.json"))
 
     def _read(self) -> dict[str, object] | None:
-        if os.path.lexists(self.path) and files.is_foreign(self.path):
+        if os.path.lexists(self.path) and is_foreign(self.path):
             raise UnusableIdentityError("it belongs to somebody else")
         try:
-            data = files.read(self.path, most=_MOST)
+            data = read_file(self.path, most=_MOST)
         except FileNotFoundError:
             return None
         except OSError as error:

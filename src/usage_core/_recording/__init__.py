@@ -1,24 +1,26 @@
 """What runs inside the user's command: the standard library only, and little of that.
 
 It is in few modules, since the import system alone costs as much as 150 lines of code for each.
-Here is what a command has to know before anything else: where everything lies, and whether anything
-may be recorded. A no ends there. Otherwise `recorder` has a `fact` composed, puts it into the
-journal, one of the `files`, and starts the worker if it is due.
+Here is what a command has to know before anything else: whether anything may be recorded, and how
+small private files are kept in a folder that others may have touched. A no ends there. Otherwise
+`recorder` has a `fact` composed, puts it into the journal and starts the worker if it is due.
 
 What a command loads has its annotations in quotes: the module `__future__`, which a small program
 has not loaded, would be a tenth of all that it pays.
 """
 
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from usage_core._recording.files import Lease, Spool
-
 __all__ = [
+    "LARGEST",
+    "ROOM",
     "STARTED_IN",
+    "UNIT",
     "Decision",
     "StateFolder",
     "current_folder",
@@ -26,15 +28,35 @@ __all__ = [
     "default_folder",
     "environment",
     "file_allows",
+    "is_foreign",
     "is_transport_name",
     "machine_file",
+    "make_folder",
     "may_record",
+    "open_mark",
+    "put_record",
+    "read_file",
+    "record_path",
+    "remove_file",
     "stamp_of",
+    "units_of",
     "variable_prefix",
+    "write_file",
 ]
 
 _NO = frozenset({"", "0", "false", "no", "off"})
 _YES = frozenset({"1", "true", "yes", "on"})
+
+LARGEST = 32 * 1024
+"""A record has at most this many bytes."""
+
+UNIT = 4 * 1024
+ROOM = 1000
+"""A spool has room for this many units of 4 KiB; a record takes at least one."""
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a FIFO must not hold whoever opens it
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def may_record(app: str, folder: "StateFolder | None") -> "Decision":
@@ -44,9 +66,7 @@ def may_record(app: str, folder: "StateFolder | None") -> "Decision":
     decision = decide(app, os.environ, folder.consent)
     if not decision.allowed:
         return decision
-    from usage_core._recording import files
-
-    if files.is_foreign(folder.root) or files.is_foreign(folder.usage):
+    if is_foreign(folder.root) or is_foreign(folder.usage):
         return Decision(False, f"{folder.root} belongs to somebody else")
     return decision
 
@@ -95,10 +115,8 @@ def machine_file(app: str, environ: "Mapping[str, str]") -> str:
 
 def file_allows(path: str) -> bool:
     """Say whether the choice at *path* is yes, or none was made there."""
-    from usage_core._recording import files  # not where the environment has said no
-
     try:
-        content = files.read(path, most=64)
+        content = read_file(path, most=64)
     except (FileNotFoundError, NotADirectoryError):
         return not os.path.islink(path)  # whatever it led to may have said no
     except OSError:
@@ -107,85 +125,66 @@ def file_allows(path: str) -> bool:
 
 
 class StateFolder:
-    """The files of one app: `usage.json` for anyone to read, and a folder `usage` that is ours.
+    """Where the files of one app lie that a command uses; `_delivery.folder` knows the others."""
 
-    What a file needs to be used is imported with its first use: to ask for consent takes none.
-    """
-
-    __slots__ = ("root", "usage")
+    __slots__ = ("consent", "journal", "lease", "notice", "outboxes", "root", "usage")
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.usage = os.path.join(root, "usage")
-
-    @property
-    def identity(self) -> str:
-        """Who the events belong to, in the two keys that other programs may read and ours."""
-        return os.path.join(self.root, "usage.json")
-
-    @property
-    def journal(self) -> "Spool":
-        """Facts that no worker has folded yet."""
-        from usage_core._recording.files import Spool
-
-        return Spool(os.path.join(self.usage, "journal"))
-
-    @property
-    def outboxes(self) -> str:
-        """The folder of all outboxes."""
-        return os.path.join(self.usage, "outbox")
-
-    def outbox(self, transport: str) -> "Spool":
-        """Messages that this transport has not delivered yet."""
-        from usage_core._recording.files import Spool
-
-        return Spool(os.path.join(self.outboxes, transport))
+        self.usage = os.path.join(root, "usage")  # all that is below it is ours alone
+        within = self.usage + os.sep
+        self.consent = within + "consent"
+        """The person's own choice."""
+        self.journal = within + "journal"
+        """The spool of facts that no worker has folded yet."""
+        self.lease = within + "lease"
+        """Until when no worker is to be started."""
+        self.notice = within + "notice"
+        """The notices that were shown, a line each."""
+        self.outboxes = within + "outbox"
+        """The folder of all outboxes: the spools of messages, one for each transport."""
 
     def remembered(self, transport: str) -> str:
-        """Where this transport runs, as the last worker found it."""
+        """Return where it is written down how this transport runs, as it was last found."""
         return os.path.join(self.usage, "transports", transport)
 
-    @property
-    def consent(self) -> str:
-        """The person's own choice."""
-        return os.path.join(self.usage, "consent")
 
-    @property
-    def notice(self) -> str:
-        """The notices that were shown, a line each."""
-        return os.path.join(self.usage, "notice")
+def put_record(
+    spool: str, name: str, text: str, *, always: bool = False, sync: bool = False
+) -> bool:
+    """Write a record into the folder *spool*; return False when that is full, and write nothing.
 
-    @property
-    def lease(self) -> "Lease":
-        """Until when no worker is to be started."""
-        from usage_core._recording.files import Lease
+    Any number of processes may put records at once; the folder comes into being with the first.
+    With *always*, a full spool takes it too: what changes an identity is never refused for room.
+    With *sync* it outlives a power cut, not only the process. Raises `OSError` when the disk
+    refuses and `ValueError` for a record over `LARGEST`.
+    """
+    data = text.encode("ascii")
+    if len(data) > LARGEST:
+        raise ValueError(f"a record of {len(data)} bytes, more than {LARGEST}")
+    try:
+        taken = _take_room(spool, len(data), always)
+    except FileNotFoundError:
+        make_folder(spool)
+        taken = _take_room(spool, len(data), always)
+    if taken:
+        write_file(record_path(spool, name), data, sync=sync)
+    return taken
 
-        return Lease(os.path.join(self.usage, "lease"))
 
-    @property
-    def lock(self) -> str:
-        """Held by whoever changes the identity or takes records out."""
-        return os.path.join(self.usage, "lock")
+def record_path(spool: str, name: str) -> str:
+    """Return where the record *name* lies in a spool; names sort as they are to be taken out."""
+    return os.path.join(spool, f"{name}.json")
 
-    @property
-    def ledger(self) -> str:
-        """What left this machine."""
-        return os.path.join(self.usage, "sent.jsonl")
 
-    @property
-    def health(self) -> str:
-        """How delivery went of late, and what a plug-in or a file did wrong."""
-        return os.path.join(self.usage, "health.json")
+def open_mark(spool: str, flags: int) -> int:
+    """Open the file that marks how full a spool is: a byte for each unit taken."""
+    return os.open(os.path.join(spool, ".fill"), flags | _NOFOLLOW | _NONBLOCK, 0o600)
 
-    @property
-    def in_hand(self) -> str:
-        """The record that somebody else's code is working on, in case it kills the worker."""
-        return os.path.join(self.usage, "in_hand")
 
-    @property
-    def aside(self) -> str:
-        """The folder of what could not be read or used."""
-        return os.path.join(self.usage, "aside")
+def units_of(size: int) -> int:
+    """Return how much room a record of *size* bytes takes in a spool."""
+    return max(1, -(-size // UNIT))
 
 
 def default_folder(app: str, environ: "Mapping[str, str]") -> "str | None":
@@ -228,6 +227,88 @@ def environment() -> "dict[bytes, bytes]":
     return dict(environ)
 
 
+def read_file(path: str, *, most: int) -> bytes:
+    """Return what the regular file at *path* holds.
+
+    Raises `OSError` for anything else that may lie there (a folder, a FIFO, a device) and for a
+    file of more than *most* bytes, which is not read at all.
+    """
+    handle = os.open(path, os.O_RDONLY | _NONBLOCK | _BINARY)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(f"not a regular file: {path}")
+        if found.st_size > most:
+            raise OSError(f"larger than {most} bytes: {path}")
+        pieces: list[bytes] = []
+        while piece := os.read(handle, most + 1):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(handle)
+
+
+def write_file(path: str, data: bytes, *, sync: bool = False, mtime: "float | None" = None) -> None:
+    """Put *data* at *path* in one step, readable by its owner alone (0600).
+
+    A reader sees the old content or the new, never a part, and with *mtime* (seconds since 1970)
+    its modification time with it. With *sync* the data is on the disk before the name is. Raises
+    `OSError` and leaves nothing behind when it cannot be done.
+    """
+    folder, name = os.path.split(path)
+    passing = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    try:
+        _create(passing, data, sync)
+        if mtime is not None:
+            os.utime(passing, (mtime, mtime))
+        os.replace(passing, path)
+    except OSError:
+        remove_file(passing)
+        raise
+
+
+def remove_file(path: str) -> None:
+    """Remove the file at *path* if it is there and can be removed."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def make_folder(folder: str) -> None:
+    """Make *folder* and the missing ones above it, each for its owner alone (0700)."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        above = os.path.dirname(folder)
+        if above == folder:
+            raise
+        make_folder(above)
+        make_folder(folder)
+        return
+    os.chmod(folder, 0o700)  # the umask may have taken the owner's own rights
+
+
+def is_foreign(path: str) -> bool:
+    """Say whether *path*, or the folder that it would be made in, is another user's.
+
+    What is root's counts as everybody's. Another user could swap what lies there for a link of
+    theirs, and root, who can write anywhere, would follow it.
+    """
+    if not hasattr(os, "geteuid"):
+        return False
+    try:
+        owners = {os.lstat(path).st_uid, os.stat(path).st_uid}
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        return above != path and is_foreign(above)
+    except OSError:
+        return False
+    return not owners <= {0, os.geteuid()}
+
+
 def variable_prefix(app: str) -> str:
     """Return how the variables of *app* begin: `my-tool` has `MY_TOOL_USAGE_TRACKING`."""
     return "".join(c if c.isalnum() else "_" for c in app).upper()
@@ -241,6 +322,39 @@ def is_transport_name(name: str) -> bool:
         and name.isascii()
         and all(c.isalnum() or c in "_-." for c in name)
     )
+
+
+def _take_room(spool: str, size: int, always: bool) -> bool:
+    mark = open_mark(spool, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        units = units_of(size)
+        taken = os.lseek(mark, 0, os.SEEK_END)
+        if taken + units > ROOM and not always:
+            return False
+        if taken == 0 and hasattr(os, "fchmod"):
+            os.fchmod(mark, 0o600)  # whatever the umask says
+        os.write(mark, b"." * units)
+        return True
+    finally:
+        os.close(mark)
+
+
+def _create(path: str, data: bytes, sync: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY
+    try:
+        handle = os.open(path, flags, 0o600)
+    except FileExistsError:  # left by a process of our number that was killed
+        os.unlink(path)
+        handle = os.open(path, flags, 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(handle, 0o600)  # whatever the umask says
+        if os.write(handle, data) != len(data):
+            raise OSError(f"no room for {len(data)} bytes: {path}")
+        if sync:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _home_of_user() -> str:

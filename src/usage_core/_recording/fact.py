@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from usage_core._recording.files import LARGEST
+from usage_core._recording import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,39 +39,39 @@ _UNSET = (b"", b"0", b"false")
 _WORDS = {True: "true", False: "false", None: "null"}
 
 # The most specific first; `CI` alone says that it is one, not which.
-_CI = (
-    (b"GITHUB_ACTIONS", "github_actions"),
-    (b"GITLAB_CI", "gitlab_ci"),
-    (b"CIRCLECI", "circleci"),
-    (b"TRAVIS", "travis"),
-    (b"JENKINS_URL", "jenkins"),
-    (b"BUILDKITE", "buildkite"),
-    (b"TF_BUILD", "azure_pipelines"),
-    (b"TEAMCITY_VERSION", "teamcity"),
-    (b"BITBUCKET_BUILD_NUMBER", "bitbucket"),
-    (b"CODEBUILD_BUILD_ID", "codebuild"),
-    (b"APPVEYOR", "appveyor"),
-    (b"DRONE", "drone"),
-    (b"CI", ""),
-)
+_CI = {
+    b"GITHUB_ACTIONS": "github_actions",
+    b"GITLAB_CI": "gitlab_ci",
+    b"CIRCLECI": "circleci",
+    b"TRAVIS": "travis",
+    b"JENKINS_URL": "jenkins",
+    b"BUILDKITE": "buildkite",
+    b"TF_BUILD": "azure_pipelines",
+    b"TEAMCITY_VERSION": "teamcity",
+    b"BITBUCKET_BUILD_NUMBER": "bitbucket",
+    b"CODEBUILD_BUILD_ID": "codebuild",
+    b"APPVEYOR": "appveyor",
+    b"DRONE": "drone",
+    b"CI": "",
+}
 
 # Set by the agents for what they start. Left out on purpose: variables of editors and hosts in
 # whose terminals a person may type as well (CURSOR_TRACE_ID, REPL_ID).
-_AGENTS = (
-    (b"CLAUDECODE", "claude_code"),
-    (b"CODEX_SANDBOX", "codex"),
-    (b"CODEX_CI", "codex"),
-    (b"CURSOR_AGENT", "cursor"),
-    (b"GEMINI_CLI", "gemini"),
-    (b"COPILOT_CLI", "copilot"),
-    (b"CLINE_ACTIVE", "cline"),
-    (b"OPENCODE", "opencode"),
-    (b"AUGMENT_AGENT", "augment"),
-    (b"QWEN_CODE", "qwen"),
-    (b"VSCODE_AGENT", "vscode"),
-    (b"AI_AGENT", "other"),
-    (b"AGENT", "other"),
-)
+_AGENTS = {
+    b"CLAUDECODE": "claude_code",
+    b"CODEX_SANDBOX": "codex",
+    b"CODEX_CI": "codex",
+    b"CURSOR_AGENT": "cursor",
+    b"GEMINI_CLI": "gemini",
+    b"COPILOT_CLI": "copilot",
+    b"CLINE_ACTIVE": "cline",
+    b"OPENCODE": "opencode",
+    b"AUGMENT_AGENT": "augment",
+    b"QWEN_CODE": "qwen",
+    b"VSCODE_AGENT": "vscode",
+    b"AI_AGENT": "other",
+    b"AGENT": "other",
+}
 
 
 def name(time_ns: int, number: int) -> str:
@@ -180,10 +180,8 @@ def dumps(value: object, *, other: "Callable[[object], object] | None" = None) -
         raise ValueError(explain(value)) from None
 
 
-def _first(
-    environ: "Mapping[bytes, bytes]", known: "tuple[tuple[bytes, str], ...]"
-) -> "str | None":
-    for variable, name in known:
+def _first(environ: "Mapping[bytes, bytes]", known: "Mapping[bytes, str]") -> "str | None":
+    for variable, name in known.items():
         if variable in environ and environ[variable].strip().lower() not in _UNSET:
             return name
     return None

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from usage_core._recording import files
+from usage_core._recording import make_folder, read_file
 
 __all__ = ["is_known", "show"]
 
@@ -29,7 +29,7 @@ def show(path: str, text: str) -> bool:
     try:
         if not sys.stderr.isatty():
             return False
-        files.make_folder(os.path.dirname(path))
+        make_folder(os.path.dirname(path))
         mine = b"%d-%d" % (os.getpid(), time.time_ns())
         _append(path, b"%b %b\n" % (mine, _line(text)))
         if mine == next(mark for mark, shown in _marks(path) if shown == _line(text)):
@@ -49,7 +49,7 @@ def _line(text: str) -> bytes:
 
 
 def _marks(path: str) -> list[tuple[bytes, bytes]]:
-    lines = files.read(path, most=64 * 1024).split(b"\n")
+    lines = read_file(path, most=64 * 1024).split(b"\n")
     return [(mark, shown) for mark, _, shown in (line.partition(b" ") for line in lines)]
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from usage_core import _recording
-from usage_core._recording import fact, files
+from usage_core._recording import fact, put_record, read_file, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,21 @@ if TYPE_CHECKING:
 
     from usage_core._recording import Decision, StateFolder
 
-__all__ = ["GUARD", "LOGIN_WAITS", "WORKER_LIVES", "Recorder", "remember", "start"]
+__all__ = [
+    "GUARD",
+    "LONGEST",
+    "WORKER_LIVES",
+    "Recorder",
+    "lease_holder",
+    "lease_stands",
+    "start",
+    "take_lease",
+]
 
 WORKER_LIVES = 10.0
-LOGIN_WAITS = 2.0
+
+LONGEST = 7200.0
+"""A lease with more seconds than this to go counts as none: the clock was set back."""
 
 GUARD = "_USAGE_CORE_WORKER"
 """Set for a frozen app that runs again as its own worker; `Tracker` looks at it before all else."""
@@ -105,8 +116,10 @@ class Recorder:
             credential=credential,
             principal=principal,
         )
-        folder.journal.put(name, text, always=kind != "command")
+        put_record(folder.journal, name, text, always=kind != "command")
         if not remembered:
+            from usage_core._delivery.plugins import remember
+
             remember(folder, transport, runs)
         if first:
             return  # the run that shows the notice sends nothing
@@ -117,7 +130,9 @@ class Recorder:
             return
         self._start_worker(folder, transport, even_in_a_pause=kind == "login")
         if kind == "login":
-            self._wait_for_link(folder, transport, name)
+            from usage_core._recording.login import wait_for_link
+
+            wait_for_link(folder, transport, name)
 
     def drop(self, command: str, name: str) -> None:
         """Leave out a property that the tool does not declare: in a test, a mistake to be told."""
@@ -130,13 +145,13 @@ class Recorder:
         if not _recording.is_transport_name(transport):
             return "never", True
         try:
-            known = files.read(folder.remembered(transport), most=20)
+            known = read_file(folder.remembered(transport), most=20)
             if known in (b"detached", b"inline", b"never"):
                 return known.decode("ascii"), True
         except OSError:
             pass
         # Looking for an installed transport costs tens of milliseconds: once on each machine.
-        from usage_core._delivery.plugins import where_it_runs
+        from usage_core._delivery.plugins import remember, where_it_runs
 
         runs = where_it_runs(transport, self.config["options"])
         if runs == "never" and os.path.isdir(folder.usage):
@@ -149,26 +164,14 @@ class Recorder:
         for process in tuple(self._workers):  # one may be leaving while the next is started
             if _reap(process):
                 self._workers.discard(process)
-        lease = folder.lease
-        if lease.stands(time.time()) and not (even_in_a_pause and lease.holder() is None):
+        if lease_stands(folder.lease, time.time()) and not (
+            even_in_a_pause and lease_holder(folder.lease) is None
+        ):
             return
         config = fact.dumps(self.worker_config(transport))
         worker = start(config, self._environment())
         self._workers.add(worker)
-        lease.take(time.time() + WORKER_LIVES, worker)
-
-    def _wait_for_link(self, folder: "StateFolder", transport: str, name: str) -> None:
-        """Wait until the login is folded and its alias acknowledged, or safe and put off."""
-        journal, outbox = folder.journal, folder.outbox(transport)
-        alias, lease = outbox.path(f"{name}-0-alias"), folder.lease
-        end = time.monotonic() + LOGIN_WAITS
-        while time.monotonic() < end:
-            if not os.path.exists(journal.path(name)):
-                if not os.path.exists(alias):
-                    return
-                if lease.stands(time.time()) and lease.holder() is None:
-                    return  # the collector is away: the alias waits ahead of everything else
-            time.sleep(0.005)
+        take_lease(folder.lease, time.time() + WORKER_LIVES, worker)
 
     def _importable(self) -> "list[str]":
         """Return `sys.path` without the folder that the user happens to be in.
@@ -197,6 +200,35 @@ class Recorder:
         return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
 
 
+def lease_stands(path: str, now: float) -> bool:
+    """Say whether the lease at *path* holds at *now* (seconds since 1970): start no worker."""
+    try:
+        end = os.stat(path).st_mtime
+    except OSError:
+        return False
+    return now < end <= now + LONGEST and _lives(lease_holder(path))
+
+
+def lease_holder(path: str) -> "int | None":
+    """Return the process that works under the lease at *path*; None when nobody does.
+
+    Its number is the content, which is empty while the collector is given time to recover.
+    """
+    try:
+        holder = int(read_file(path, most=20))
+    except (OSError, ValueError):
+        return None
+    return holder if 0 < holder < 1 << 31 else None
+
+
+def take_lease(path: str, end: float, holder: "int | None" = None) -> None:
+    """Let a lease stand until *end* (seconds since 1970), for the process *holder* or as a pause.
+
+    Its end is the modification time of the file. Without the file there is none.
+    """
+    write_file(path, b"" if holder is None else b"%d" % holder, mtime=end)
+
+
 def start(config: str, environ: "dict[bytes, bytes]") -> int:
     """Start a worker with *config* (JSON text, at most 60 KiB) and return its process number.
 
@@ -222,14 +254,21 @@ def start(config: str, environ: "dict[bytes, bytes]") -> int:
             return _spawn(arguments, environ, data)
         except NotImplementedError:  # no POSIX_SPAWN_SETSID on this system
             pass
-    return _popen(arguments, environ, data)
+    from usage_core._recording.popen import popen
+
+    return popen(arguments, environ, data)
 
 
-def remember(folder: "StateFolder", transport: str, runs: str) -> None:
-    """Write down where *transport* runs, so that commands need not look for it."""
-    path = folder.remembered(transport)
-    files.make_folder(os.path.dirname(path))
-    files.write(path, runs.encode("ascii"))
+def _lives(holder: "int | None") -> bool:
+    if holder is None or os.name != "posix":  # on Windows, kill(pid, 0) is not a question
+        return True
+    try:
+        os.kill(holder, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _reap(process: int) -> bool:
@@ -261,27 +300,6 @@ def _spawn(arguments: "list[str]", environ: "dict[bytes, bytes]", data: bytes) -
     finally:
         os.close(reader)
         os.close(writer)
-
-
-def _popen(arguments: "list[str]", environ: "dict[bytes, bytes]", data: bytes) -> int:
-    import subprocess
-
-    windows = sys.platform == "win32"
-    process = subprocess.Popen(
-        arguments,
-        env={os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=not windows,
-        # Never DETACHED_PROCESS: without a console, whatever the worker started would open one.
-        creationflags=0x08000000 | 0x00000200 if windows else 0,
-    )
-    if process.stdin is not None:  # it is: a pipe was asked for
-        process.stdin.write(data)
-        process.stdin.close()
-    process.returncode = 0  # nobody waits for it, so no ResourceWarning is due
-    return process.pid
 
 
 def _program_folders() -> "set[str]":

@@ -6,8 +6,9 @@ import os
 
 import attrs
 
+from usage_core._delivery.folder import Folder
 from usage_core._delivery.process import locked
-from usage_core._recording import StateFolder, file_allows, files
+from usage_core._recording import file_allows, make_folder, write_file
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._folder import erase_tree, folder_of, outboxes_of
 
@@ -46,8 +47,8 @@ def enable(tracker: Tracker) -> Enabled:
     folder = folder_of(tracker)
     if not file_allows(folder.consent) and not _emptied(folder)[1]:
         raise OSError("somebody holds the lock, so what was recorded before cannot be removed")
-    files.make_folder(folder.usage)
-    files.write(folder.consent, b"on\n")
+    make_folder(folder.usage)
+    write_file(folder.consent, b"on\n")
     decision = recorder_of(tracker).decision()
     return Enabled(folder.consent, None if decision.allowed else decision.source)
 
@@ -59,19 +60,19 @@ def disable(tracker: Tracker) -> Disabled:
     choice cannot be stored.
     """
     folder = folder_of(tracker)
-    files.make_folder(folder.usage)
-    files.write(folder.consent, b"off\n")
+    make_folder(folder.usage)
+    write_file(folder.consent, b"off\n")
     removed, whole = _emptied(folder)
     return Disabled(folder.consent, removed, not whole)
 
 
-def _emptied(folder: StateFolder) -> tuple[int, bool]:
+def _emptied(folder: Folder) -> tuple[int, bool]:
     """Remove all records; return how many, and whether no worker had one in hand meanwhile."""
     if not os.path.isdir(folder.usage):
         return 0, True
     with locked(folder, WORKER_NEEDS) as held:
         outboxes = [folder.outbox(name) for name in outboxes_of(folder)]
-        removed = sum(len(spool.names()) for spool in (folder.journal, *outboxes))
-        for path in (folder.journal.folder, folder.outboxes):
+        removed = sum(len(spool.names()) for spool in (folder.facts, *outboxes))
+        for path in (folder.journal, folder.outboxes):
             erase_tree(path)
     return removed, held

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from usage_core._delivery.folder import Folder
 from usage_core._delivery.health import load
-from usage_core._recording import StateFolder, machine_file, notice, variable_prefix
+from usage_core._recording import machine_file, notice, variable_prefix
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands import _network, _workshop
 from usage_core.commands._finding import Finding
-from usage_core.commands._folder import names_of, outboxes_of
+from usage_core.commands._folder import known_folder, names_of, outboxes_of
 from usage_core.commands._status import Status, status, stored_choice
 
 __all__ = ["Diagnosis", "Finding", "doctor"]
@@ -41,7 +42,7 @@ def doctor(tracker: Tracker, progress: Callable[[str], None] | None = None) -> D
     minute, whatever hangs.
     """
     now = status(tracker)
-    folder = recorder_of(tracker).folder
+    folder = known_folder(tracker)
     findings: list[Finding] = []
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("consent", lambda: _consent(tracker, now, folder)),
@@ -64,7 +65,7 @@ def doctor(tracker: Tracker, progress: Callable[[str], None] | None = None) -> D
     return Diagnosis(tuple(findings))
 
 
-def _consent(tracker: Tracker, now: Status, folder: StateFolder | None) -> Iterator[Finding]:
+def _consent(tracker: Tracker, now: Status, folder: Folder | None) -> Iterator[Finding]:
     if now.allowed:
         yield Finding("consent", "ok", f"usage is recorded ({now.source})")
     else:
@@ -99,7 +100,7 @@ def _to_allow(now: Status) -> str:
     return f"If that is not what you want, unset the variable {now.source}."
 
 
-def _folder(folder: StateFolder | None) -> Iterator[Finding]:
+def _folder(folder: Folder | None) -> Iterator[Finding]:
     if folder is None:
         yield Finding("folder", "problem", "there is no home folder to keep anything in")
         return
@@ -134,8 +135,8 @@ def _owner(path: str) -> Iterator[Finding]:
         yield Finding("folder", "note", f"others may look into {path} (mode {mode:03o})", advice)
 
 
-def _rights(folder: StateFolder) -> Iterator[Finding]:
-    inside = [folder.journal.folder, *(folder.outbox(name).folder for name in outboxes_of(folder))]
+def _rights(folder: Folder) -> Iterator[Finding]:
+    inside = [folder.journal, *(folder.outbox(name).folder for name in outboxes_of(folder))]
     for path in (folder.root, folder.usage, *inside):
         if os.path.lexists(path) and not os.path.isdir(path):
             advice = f"Move it away: what is needed here is a folder. mv {path} {path}.old"
@@ -151,7 +152,7 @@ def _first_that_exists(path: str) -> str:
     return path
 
 
-def _delivery(now: Status, folder: StateFolder | None) -> Iterator[Finding]:
+def _delivery(now: Status, folder: Folder | None) -> Iterator[Finding]:
     if folder is None:
         return
     health = load(folder.health)
@@ -175,9 +176,9 @@ def _delivery(now: Status, folder: StateFolder | None) -> Iterator[Finding]:
     yield from _queues(now, folder)
 
 
-def _queues(now: Status, folder: StateFolder) -> Iterator[Finding]:
+def _queues(now: Status, folder: Folder) -> Iterator[Finding]:
     ahead = f"{time.time_ns() + 3600 * 10**9:020d}"
-    names = names_of(folder.journal)
+    names = names_of(folder.facts)
     if any(name > ahead for name in names):
         yield Finding(
             "clock",

@@ -8,12 +8,13 @@ import time
 import attrs
 
 from usage_core._delivery.config import Config
+from usage_core._delivery.folder import Folder
 from usage_core._delivery.folding import Folding
 from usage_core._delivery.process import locked
 from usage_core._delivery.workplace import Workplace
 from usage_core._identity.state import Anonymous
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import StateFolder, fact, file_allows, files
+from usage_core._recording import fact, file_allows, make_folder
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._folder import erase_tree, folder_of
 
@@ -55,7 +56,7 @@ def reset(tracker: Tracker) -> Reset:
     store = IdentityStore(folder.identity)
     if not os.path.isdir(folder.usage) and not os.path.lexists(folder.identity):
         return Reset(None, None, was_linked=False, dropped=0)
-    files.make_folder(folder.usage)
+    make_folder(folder.usage)
     with locked(folder, WORKER_LASTS) as held:
         if not held:
             raise OSError(f"cannot lock {folder.lock}")
@@ -95,15 +96,15 @@ def forget(tracker: Tracker) -> Forgotten:
     return Forgotten(tuple(dict.fromkeys(erased)), kept)
 
 
-def _settle(tracker: Tracker, folder: StateFolder) -> int:
+def _settle(tracker: Tracker, folder: Folder) -> int:
     """Give what is in the journal to whoever it belongs to; drop it while recording is off."""
-    names = folder.journal.names()
+    names = folder.facts.names()
     if not names:
         return 0
     recorder = recorder_of(tracker)
     if not recorder.decision().allowed:
         for name in names:
-            folder.journal.remove(name)
+            folder.facts.remove(name)
         return len(names)
     end = time.monotonic() + FOLDING_SECONDS
     config = Config.from_json(recorder.worker_config(recorder.transport()))

@@ -11,7 +11,7 @@ import attrs
 from usage_core._delivery.health import Health, load
 from usage_core._delivery.ledger import Ledger
 from usage_core._tracker import Tracker, recorder_of
-from usage_core.commands._folder import names_of
+from usage_core.commands._folder import known_folder, names_of
 
 __all__ = ["Flushed", "flush"]
 
@@ -45,12 +45,12 @@ def flush(
     Only what the present transport is owed is delivered, whatever pause the collector asked for.
     """
     recorder = recorder_of(tracker)
-    folder, decision = recorder.folder, recorder.decision()
+    folder, decision = known_folder(tracker), recorder.decision()
     if folder is None or not decision.allowed:
         return Flushed(0, 0, (), decision.source)
 
     def waiting() -> int:
-        spools = (folder.journal, folder.outbox(recorder.transport()))
+        spools = (folder.facts, folder.outbox(recorder.transport()))
         return sum(len(names_of(spool)) for spool in spools)
 
     def sent() -> set[object]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 
-from usage_core._recording import StateFolder, variable_prefix
-from usage_core._recording.files import Spool
+from usage_core._delivery.folder import Folder, Queue
+from usage_core._recording import variable_prefix
 from usage_core._tracker import Tracker, recorder_of
 
-__all__ = ["erase_tree", "folder_of", "names_of", "outboxes_of"]
+__all__ = ["erase_tree", "folder_of", "known_folder", "names_of", "outboxes_of"]
 
 
-def folder_of(tracker: Tracker) -> StateFolder:
+def folder_of(tracker: Tracker) -> Folder:
     """Return the folder of *tracker*; raises `FileNotFoundError` where there is no home for it."""
-    folder = recorder_of(tracker).folder
+    folder = known_folder(tracker)
     if folder is None:
         variable = f"{variable_prefix(tracker.app)}_WORK_DIR"
         raise FileNotFoundError(
@@ -23,7 +23,13 @@ def folder_of(tracker: Tracker) -> StateFolder:
     return folder
 
 
-def names_of(spool: Spool) -> list[str]:
+def known_folder(tracker: Tracker) -> Folder | None:
+    """Return the folder of *tracker*; None where there is no home for it."""
+    folder = recorder_of(tracker).folder
+    return None if folder is None else Folder(folder.root)
+
+
+def names_of(spool: Queue) -> list[str]:
     """Return the names of the records of *spool*; none where it cannot be looked into."""
     try:
         return spool.names()
@@ -31,7 +37,7 @@ def names_of(spool: Spool) -> list[str]:
         return []
 
 
-def outboxes_of(folder: StateFolder) -> list[str]:
+def outboxes_of(folder: Folder) -> list[str]:
     """Return the names of the transports that have an outbox, sorted."""
     try:
         with os.scandir(folder.outboxes) as entries:

@@ -9,12 +9,11 @@ from typing import Literal, cast
 import attrs
 
 from usage_core._delivery import records
+from usage_core._delivery.folder import Folder, Queue
 from usage_core._delivery.ledger import Ledger
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import StateFolder
-from usage_core._recording.files import Spool
-from usage_core._tracker import Tracker, recorder_of
-from usage_core.commands._folder import names_of, outboxes_of
+from usage_core._tracker import Tracker
+from usage_core.commands._folder import known_folder, names_of, outboxes_of
 
 __all__ = ["Entry", "Shown", "show"]
 
@@ -54,13 +53,13 @@ class Shown:
 
 def show(tracker: Tracker) -> Shown:
     """Return what was sent and what waits; a message that was sent twice stands there once."""
-    folder = recorder_of(tracker).folder
+    folder = known_folder(tracker)
     if folder is None:
         return Shown((), 0)
     found: dict[str, Entry] = {}
     unreadable = 0
     # What waits is read first: what is sent meanwhile is then found in the ledger, and counts so.
-    for entry in [*_recorded(folder.journal), *_queued(folder), *_sent(folder)]:
+    for entry in [*_recorded(folder.facts), *_queued(folder), *_sent(folder)]:
         if entry is None:
             unreadable += 1
         elif entry.uuid not in found or found[entry.uuid].state != "sent":
@@ -69,7 +68,7 @@ def show(tracker: Tracker) -> Shown:
     return Shown(tuple(entries), unreadable)
 
 
-def _recorded(journal: Spool) -> Iterator[Entry | None]:
+def _recorded(journal: Queue) -> Iterator[Entry | None]:
     for name in names_of(journal):
         try:
             fact = records.load_fact(journal.read(name))
@@ -93,7 +92,7 @@ def _recorded(journal: Spool) -> Iterator[Entry | None]:
         )
 
 
-def _queued(folder: StateFolder) -> Iterator[Entry | None]:
+def _queued(folder: Folder) -> Iterator[Entry | None]:
     for transport in outboxes_of(folder):
         outbox = folder.outbox(transport)
         for name in names_of(outbox):
@@ -107,7 +106,7 @@ def _queued(folder: StateFolder) -> Iterator[Entry | None]:
             yield _entry("queued", transport, message, None)
 
 
-def _sent(folder: StateFolder) -> Iterator[Entry | None]:
+def _sent(folder: Folder) -> Iterator[Entry | None]:
     for line in Ledger(folder.ledger).read():
         try:
             message = records.message_of(line)

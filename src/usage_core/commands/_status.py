@@ -10,19 +10,14 @@ from typing import cast
 
 import attrs
 
+from usage_core._delivery.folder import Folder
 from usage_core._delivery.health import Note, load
 from usage_core._identity.state import Linked
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import (
-    StateFolder,
-    file_allows,
-    files,
-    machine_file,
-    notice,
-    variable_prefix,
-)
+from usage_core._recording import file_allows, machine_file, notice, read_file, variable_prefix
+from usage_core._recording.recorder import lease_holder, lease_stands
 from usage_core._tracker import Tracker, recorder_of
-from usage_core.commands._folder import names_of, outboxes_of
+from usage_core.commands._folder import known_folder, names_of, outboxes_of
 
 __all__ = ["File", "Status", "status", "stored_choice"]
 
@@ -76,7 +71,7 @@ class Status:
 def status(tracker: Tracker) -> Status:
     """Return the status; touches no file, starts nothing and asks nobody."""
     recorder = recorder_of(tracker)
-    folder, decision, transport = recorder.folder, recorder.decision(), recorder.transport()
+    folder, decision, transport = known_folder(tracker), recorder.decision(), recorder.transport()
     host = cast(Mapping[str, object], recorder.config["options"]).get("host")
     prefix = variable_prefix(tracker.app)
     swapped = transport != recorder.config["transport"]
@@ -98,7 +93,7 @@ def status(tracker: Tracker) -> Status:
         anon_id=anon_id,
         principal_id=principal_id,
         identity_error=identity_error,
-        unfolded=len(names_of(folder.journal)) if folder else 0,
+        unfolded=len(names_of(folder.facts)) if folder else 0,
         waiting=_waiting(folder) if folder else {},
         worker=_worker(folder) if folder else None,
         paused_until=_paused_until(folder) if folder else None,
@@ -119,13 +114,13 @@ def stored_choice(path: str) -> str:
     if file_allows(path):
         return "on"
     try:
-        said = files.read(path, most=64).strip().lower()
+        said = read_file(path, most=64).strip().lower()
     except OSError:
         return "unreadable"
     return "off" if said in (b"0", b"false", b"no", b"off") else "unreadable"
 
 
-def _identity(folder: StateFolder | None) -> tuple[str | None, str | None, str | None]:
+def _identity(folder: Folder | None) -> tuple[str | None, str | None, str | None]:
     try:
         identity = IdentityStore(folder.identity).read() if folder else None
     except (UnusableIdentityError, OSError) as error:
@@ -135,43 +130,41 @@ def _identity(folder: StateFolder | None) -> tuple[str | None, str | None, str |
     return identity.anon_id, identity.principal_id if isinstance(identity, Linked) else None, None
 
 
-def _remembered(folder: StateFolder, transport: str) -> str | None:
+def _remembered(folder: Folder, transport: str) -> str | None:
     try:
-        return files.read(folder.remembered(transport), most=20).decode("ascii")
+        return read_file(folder.remembered(transport), most=20).decode("ascii")
     except (OSError, ValueError):
         return None
 
 
-def _waiting(folder: StateFolder) -> dict[str, int]:
+def _waiting(folder: Folder) -> dict[str, int]:
     counts = {name: len(names_of(folder.outbox(name))) for name in outboxes_of(folder)}
     return {name: count for name, count in counts.items() if count}
 
 
-def _worker(folder: StateFolder) -> int | None:
-    lease = folder.lease
-    return lease.holder() if lease.stands(time.time()) else None
+def _worker(folder: Folder) -> int | None:
+    return lease_holder(folder.lease) if lease_stands(folder.lease, time.time()) else None
 
 
-def _paused_until(folder: StateFolder) -> str | None:
-    lease = folder.lease
-    if not lease.stands(time.time()) or lease.holder() is not None:
+def _paused_until(folder: Folder) -> str | None:
+    if not lease_stands(folder.lease, time.time()) or lease_holder(folder.lease) is not None:
         return None
-    end = os.stat(lease.path).st_mtime
+    end = os.stat(folder.lease).st_mtime
     return datetime.fromtimestamp(end, UTC).isoformat(timespec="seconds")
 
 
-def _files(app: str, folder: StateFolder | None) -> tuple[File, ...]:
+def _files(app: str, folder: Folder | None) -> tuple[File, ...]:
     known = [("the machine's choice", machine_file(app, os.environ))]
     if folder is not None:
         known += [
             ("your choice", folder.consent),
             ("who you are", folder.identity),
-            ("recorded", folder.journal.folder),
+            ("recorded", folder.journal),
             ("waiting to be sent", folder.outboxes),
             ("sent", folder.ledger),
             ("the notice you saw", folder.notice),
             ("how delivery goes", folder.health),
-            ("the worker's lease", folder.lease.path),
+            ("the worker's lease", folder.lease),
             ("the lock", folder.lock),
             ("what could not be used", folder.aside),
         ]

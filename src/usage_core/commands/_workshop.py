@@ -12,10 +12,12 @@ from collections.abc import Iterator
 import filelock
 
 from usage_core._delivery.config import Config
+from usage_core._delivery.folder import Folder
 from usage_core._delivery.guard import Guard
 from usage_core._delivery.plugins import Plugins, transport_module
 from usage_core._delivery.transport import Runs, Transport, TransportNotFoundError
-from usage_core._recording import StateFolder, is_transport_name
+from usage_core._recording import is_transport_name
+from usage_core._recording.recorder import lease_holder
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._finding import Finding
 
@@ -29,7 +31,7 @@ import usage_core._delivery.process
 """
 
 
-def lock(folder: StateFolder | None) -> Iterator[Finding]:
+def lock(folder: Folder | None) -> Iterator[Finding]:
     """Look whether the lock can be had."""
     if folder is None or not os.path.exists(folder.lock):
         yield Finding("lock", "ok", "no worker has needed the lock yet")
@@ -38,7 +40,7 @@ def lock(folder: StateFolder | None) -> Iterator[Finding]:
     try:
         held.acquire()
     except filelock.Timeout:
-        worker = folder.lease.holder()
+        worker = lease_holder(folder.lease)
         who = "another process" if worker is None else f"the worker, process {worker}"
         yield Finding(
             "lock",

@@ -446,3 +446,36 @@ def test_many_may_change_their_mind_at_once(machine: Machine) -> None:
     assert [0] * len(verbs) == codes
     assert not machine.look("status")["allowed"]
     assert [] == machine.records()
+
+
+@pytest.mark.parametrize("verb", ["disable", "enable"])
+def test_a_choice_is_kept_though_another_forgets_everything_just_then(
+    machine: Machine, verb: str
+) -> None:
+    another_forgets(machine, "/usage/.consent", times=2)
+    machine.usage(verb)
+
+    assert ("on\n" if verb == "enable" else "off\n") == machine.consent.read_text()
+
+
+def test_the_lock_is_had_though_others_forget_everything_just_then(machine: Machine) -> None:
+    machine.consent.parent.mkdir(parents=True)
+    another_forgets(machine, "/usage/lock", times=2)
+
+    assert "nothing to erase" in machine.usage("forget")
+
+
+def another_forgets(machine: Machine, opened: str, *, times: int) -> None:
+    """Let the folder vanish under the tool when it opens such a file, so many times."""
+    folder = machine.home / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(f"""
+import os, sys
+left = [True] * {times}
+def forget(event, arguments):
+    if event == "open" and left and {opened!r} in str(arguments[0]):
+        left.pop()
+        os.rmdir(os.path.dirname(arguments[0]))
+sys.addaudithook(forget)
+""")
+    machine.environ["PYTHONPATH"] = str(folder)

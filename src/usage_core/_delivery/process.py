@@ -112,14 +112,15 @@ def locked(folder: Folder, patience: float) -> Generator[bool]:
     Raises `OSError` where there are no locks, as on some network file systems.
     """
     lock = filelock.FileLock(folder.lock, timeout=patience, mode=0o600)
+    end = time.monotonic() + patience
     try:
-        try:
-            lock.acquire()
-        except FileNotFoundError:  # somebody erased the folder meanwhile
-            if not patience:
-                raise
-            make_folder(folder.usage)
-            lock.acquire()
+        while not lock.is_locked:
+            try:
+                lock.acquire()
+            except FileNotFoundError:  # somebody erased the folder meanwhile
+                if time.monotonic() >= end:
+                    raise
+                make_folder(folder.usage)
     except filelock.Timeout:
         yield False
         return

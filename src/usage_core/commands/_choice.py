@@ -47,8 +47,7 @@ def enable(tracker: Tracker) -> Enabled:
     folder = folder_of(tracker)
     if not file_allows(folder.consent) and not _emptied(folder)[1]:
         raise OSError("somebody holds the lock, so what was recorded before cannot be removed")
-    make_folder(folder.usage)
-    write_file(folder.consent, b"on\n")
+    _store(folder, b"on\n")
     decision = recorder_of(tracker).decision()
     return Enabled(folder.consent, None if decision.allowed else decision.source)
 
@@ -60,10 +59,22 @@ def disable(tracker: Tracker) -> Disabled:
     choice cannot be stored.
     """
     folder = folder_of(tracker)
-    make_folder(folder.usage)
-    write_file(folder.consent, b"off\n")
+    _store(folder, b"off\n")
     removed, whole = _emptied(folder)
     return Disabled(folder.consent, removed, not whole)
+
+
+def _store(folder: Folder, choice: bytes) -> None:
+    attempts = 10
+    while True:
+        try:
+            make_folder(folder.usage)
+            write_file(folder.consent, choice)
+            return
+        except FileNotFoundError:  # somebody erased the folder meanwhile
+            attempts -= 1
+            if not attempts:
+                raise
 
 
 def _emptied(folder: Folder) -> tuple[int, bool]:

@@ -17,6 +17,8 @@ __all__ = ["INSTRUMENTED", "SYSTEMS", "System", "prepare", "versions"]
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".nox" / "bench-systems"
 OURS = ("usage_core", "usage_posthog")
+HOST = ("click==8.3.3", "rich==14.3.4", "typer==0.16.1")
+"""What the hosts are made with, in every environment: the newest that arcade-mcp can be beside."""
 NEEDED = ("attrs", "filelock", "httpx", "pluggy", "posthog", "pyyaml", "requests")
 
 
@@ -64,7 +66,7 @@ def prepare(system: System) -> None:
     if not Path(system.python).exists():
         print(f"Installing {', '.join(system.requirements)}", file=sys.stderr, flush=True)
         venv.create(folder, symlinks=True)
-        _run([*pip, "click", "typer", *system.requirements])
+        _run([*pip, *HOST, *system.requirements])
         if system.name == "azure":
             _point_home(folder)
     if system.name == "usage":

@@ -27,7 +27,7 @@ from benchmarks.tables import added, error_of_median, quartiles, ratio, table
 
 HOSTS = ("bare", "argparse", "click", "typer")
 APPS = ("click", "typer")  # whose app the programs hand over: it can be instrumented
-OURS_MORE = 5  # times as many rounds, where what is added is less than what the host varies by
+OURS_MORE = 10  # times as many rounds, where what is added is less than what the host varies by
 HEADER = [
     "system",
     "CPU ms added",

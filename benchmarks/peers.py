@@ -28,14 +28,6 @@ from benchmarks.tables import added, error_of_median, quartiles, ratio, table
 HOSTS = ("bare", "argparse", "click", "typer")
 APPS = ("click", "typer")  # whose app the programs hand over: it can be instrumented
 OURS_MORE = 10  # times as many rounds, where what is added is less than what the host varies by
-HEADER = [
-    "system",
-    "CPU ms added",
-    "waiting ms added",
-    "both",
-    "instructions added",
-    "CPU, of ours",
-]
 # Objects more to begin with: they move the garbage collections, which fall on one side or the other
 # of a comparison and cost as much as a few modules.
 BALLAST = (0, 140, 280, 420, 560)

@@ -28,6 +28,7 @@ __all__ = [
     "exit_code",
     "name",
     "plain",
+    "refuse",
     "session",
     "surroundings",
     "uuid4",
@@ -171,7 +172,7 @@ def dumps(value: object, *, other: "Callable[[object], object] | None" = None) -
     nested more than fifty deep, it raises `ValueError` and says where the value is.
     """
     try:
-        return _written(value, other or _refuse, DEEPEST)
+        return _written(value, other or refuse, DEEPEST)
     except ValueError:
         if other is not None:
             raise
@@ -180,11 +181,9 @@ def dumps(value: object, *, other: "Callable[[object], object] | None" = None) -
         raise ValueError(explain(value)) from None
 
 
-def _first(environ: "Mapping[bytes, bytes]", known: "Mapping[bytes, str]") -> "str | None":
-    for variable, name in known.items():
-        if variable in environ and environ[variable].strip().lower() not in _UNSET:
-            return name
-    return None
+def refuse(value: object) -> object:
+    """Raise `ValueError`: what `dumps` does with what JSON cannot carry, unless told otherwise."""
+    raise ValueError(value)
 
 
 def plain(value: object) -> str:
@@ -193,6 +192,13 @@ def plain(value: object) -> str:
         return str(value)
     except Exception:  # noqa: BLE001  # somebody else's __str__
         return type(value).__name__
+
+
+def _first(environ: "Mapping[bytes, bytes]", known: "Mapping[bytes, str]") -> "str | None":
+    for variable, name in known.items():
+        if variable in environ and environ[variable].strip().lower() not in _UNSET:
+            return name
+    return None
 
 
 def _timestamp(time_ns: int) -> str:
@@ -236,7 +242,7 @@ def _written(value: object, other: "Callable[[object], object]", depth: int) -> 
     if isinstance(value, (list, tuple)):
         items = cast("list[object]", value)
         return f"[{','.join([_written(item, other, depth - 1) for item in items])}]"
-    return _written(other(value), _refuse, depth - 1)
+    return _written(other(value), refuse, depth - 1)
 
 
 def _quoted(text: str) -> str:
@@ -248,7 +254,3 @@ def _quoted(text: str) -> str:
     except ImportError:  # an interpreter without the accelerator
         from json.encoder import encode_basestring_ascii as quoted
     return quoted(text)
-
-
-def _refuse(value: object) -> object:
-    raise ValueError(value)

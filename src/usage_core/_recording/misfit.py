@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from usage_core._recording import fact
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 __all__ = ["explain", "fitting"]
 
@@ -59,11 +56,7 @@ def _misfit(value: object, depth: int) -> str | None:
 
 def _fits(value: object) -> bool:
     try:
-        fact.dumps(value, other=_refuse)
+        fact.dumps(value, other=fact.refuse)
     except ValueError:
         return False
     return True
-
-
-def _refuse(value: object) -> object:
-    raise ValueError(value)

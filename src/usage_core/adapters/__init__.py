@@ -221,7 +221,7 @@ def disguise(thing: "Any", methods: "Callable[[Any], dict[str, object]]") -> boo
     return True
 
 
-def hide(error: "BaseException") -> None:
+def hide(error: BaseException) -> None:
     """Take the caller's frame out of the traceback of *error*, which it is about to raise again.
 
     A traceback is output too: it is to show what it would without us.

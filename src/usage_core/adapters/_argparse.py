@@ -198,7 +198,7 @@ def _uncaught() -> "BaseException | None":
     return found if isinstance(found, BaseException) else None
 
 
-def _is_zero(error: "BaseException") -> bool:
+def _is_zero(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and not error.code
 
 

@@ -8,6 +8,8 @@ to either side: where that includes the budget, the machine was too restless to 
 
 from __future__ import annotations
 
+import math
+
 from benchmarks.results import load, save
 from benchmarks.tables import table
 
@@ -48,8 +50,10 @@ def share(
     found: dict[str, dict[str, float]], key: str, system: str = "usage"
 ) -> tuple[float, float]:
     """Return what *system* costs as a part of the reference, and the standard error of that."""
-    reference = found["arcade"][key]
-    return found[system][key] / reference, found[system].get(f"{key}_error", 0.0) / reference
+    ours, reference = found[system], found["arcade"]
+    ratio = ours[key] / reference[key]
+    errors = ours.get(f"{key}_error", 0.0), ratio * reference.get(f"{key}_error", 0.0)
+    return ratio, math.hypot(*errors) / reference[key]
 
 
 def compared(value: float, error: float, budget: float) -> list[str]:

@@ -68,7 +68,7 @@ def test_the_highest_no_decides_over_every_combination_of_layers(tmp_path: Path)
         names = [name for name, _, _ in VARIABLES] + [str(machine), str(choice)]
         first = next((name for name, no in zip(names, pattern, strict=True) if no), None)
         expected = (False, first) if first else (True, "TOOL_USAGE_TRACKING")
-        assert expected == (decision.allowed, decision.source)
+        assert expected == decision
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_every_spelling_of_a_variable_means_what_it_says(
 ) -> None:
     environ = {} if value is None else {name: value}
 
-    decision = decide("tool", environ, str(tmp_path / "choice"), str(tmp_path / "machine"))
+    said, by = decide("tool", environ, str(tmp_path / "choice"), str(tmp_path / "machine"))
 
-    assert allowed == decision.allowed
-    assert name == decision.source or allowed
+    assert allowed == said
+    assert allowed or name == by
 
 
 @pytest.mark.parametrize("layer", ["choice", "machine"])
@@ -103,7 +103,7 @@ def test_every_content_of_a_file_means_what_it_says(
     decision = decide("tool", {}, str(tmp_path / "choice"), str(tmp_path / "machine"))
 
     source = "default" if allowed else str(tmp_path / layer)
-    assert (allowed, source) == (decision.allowed, decision.source)
+    assert (allowed, source) == decision
 
 
 def a_folder(path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_cannot_be_read_is_a_no(
 
     decision = decide("tool", {}, str(tmp_path / "choice"), str(tmp_path / "machine"))
 
-    assert (False, str(tmp_path / layer)) == (decision.allowed, decision.source)
+    assert (False, str(tmp_path / layer)) == decision
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def test_a_file_that_may_not_be_read_is_a_no() -> None:
         for mode, allowed in ((0o644, True), (0, False)):
             choice.chmod(mode)
             with ordinary_rights():
-                assert allowed == decide("tool", {}, str(choice), str(machine)).allowed
+                assert allowed == decide("tool", {}, str(choice), str(machine))[0]
 
 
 @given(st.text(), st.text(), st.text(), st.binary(), st.binary())
@@ -186,11 +186,11 @@ def test_nothing_below_a_no_can_take_it_back(
     files = str(folder / "choice"), str(folder / "machine")
     environ = {"USAGE_DISABLED": disabled, "TOOL_USAGE_TRACKING": own, "TOOL_USAGE_ENABLED": other}
 
-    assert "DO_NOT_TRACK" == decide("tool", {"DO_NOT_TRACK": "1", **environ}, *files).source
-    if not decide("tool", environ, str(folder / "none"), str(folder / "none")).allowed:
-        assert not decide("tool", environ, *files).allowed
-    if not decide("tool", {}, str(folder / "none"), files[1]).allowed:
-        assert not decide("tool", environ, *files).allowed
+    assert "DO_NOT_TRACK" == decide("tool", {"DO_NOT_TRACK": "1", **environ}, *files)[1]
+    if not decide("tool", environ, str(folder / "none"), str(folder / "none"))[0]:
+        assert not decide("tool", environ, *files)[0]
+    if not decide("tool", {}, str(folder / "none"), files[1])[0]:
+        assert not decide("tool", environ, *files)[0]
 
 
 # What is seen of a real process from outside.

@@ -173,7 +173,7 @@ class Tracker:
 
     def _wanted(self) -> bool:
         try:
-            return _recording.may_record(self.app, self._folder).allowed
+            return _recording.may_record(self.app, self._folder)[0]
         except Exception:  # noqa: BLE001  # the tool comes first, always
             return False
 

@@ -63,9 +63,9 @@ class Workplace:
             raise Gone("the folder was deleted") from None
         if inode != self._inode:
             raise Gone("the folder was replaced")
-        decision = decide(self.config.app, os.environ, self.folder.consent)
-        if not decision.allowed:
-            raise Gone(f"switched off by {decision.source}")
+        allowed, source = decide(self.config.app, os.environ, self.folder.consent)
+        if not allowed:
+            raise Gone(f"switched off by {source}")
 
     def note(self, about: str, text: str) -> None:
         """Keep in mind what went wrong, for whoever asks."""

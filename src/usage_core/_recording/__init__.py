@@ -21,7 +21,6 @@ __all__ = [
     "ROOM",
     "STARTED_IN",
     "UNIT",
-    "Decision",
     "StateFolder",
     "current_folder",
     "decide",
@@ -59,32 +58,22 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # a FIFO must not hold whoever opens i
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
-def may_record(app: str, folder: "StateFolder | None") -> "Decision":
+def may_record(app: str, folder: "StateFolder | None") -> "tuple[bool, str]":
     """Return whether anything of *app* may be recorded at this moment, and who decided that."""
     if folder is None:
-        return Decision(False, "no home folder")
-    decision = decide(app, os.environ, folder.consent)
-    if not decision.allowed:
-        return decision
-    if is_foreign(folder.root) or is_foreign(folder.usage):
-        return Decision(False, f"{folder.root} belongs to somebody else")
-    return decision
-
-
-class Decision:
-    """What was decided, and by whom: *source* names the variable or file that decided."""
-
-    __slots__ = ("allowed", "source")
-
-    def __init__(self, allowed: bool, source: str) -> None:
-        self.allowed = allowed
-        self.source = source
+        return False, "no home folder"
+    allowed, source = decide(app, os.environ, folder.consent)
+    if allowed and (is_foreign(folder.root) or is_foreign(folder.usage)):
+        return False, f"{folder.root} belongs to somebody else"
+    return allowed, source
 
 
 def decide(
     app: str, environ: "Mapping[str, str]", choice_file: str, machine: "str | None" = None
-) -> "Decision":
+) -> "tuple[bool, str]":
     """Return the decision of the first layer that says no; where none does, the default is yes.
+
+    With it comes who decided: the name of a variable, the path of a file, or `default`.
 
     The layers, from the top: a run under pytest, `DO_NOT_TRACK`, `USAGE_DISABLED`,
     `<APP>_USAGE_TRACKING`, the machine's file, the person's stored choice. Nothing below can allow
@@ -92,18 +81,18 @@ def decide(
     """
     for name in ("PYTEST_CURRENT_TEST", "PYTEST_VERSION"):
         if name in environ:
-            return Decision(False, name)
+            return False, name
     for name in ("DO_NOT_TRACK", "USAGE_DISABLED"):
         if environ.get(name, "").strip().lower() not in _NO:
-            return Decision(False, name)
+            return False, name
     name = f"{variable_prefix(app)}_USAGE_TRACKING"
     wish = environ.get(name, "").strip().lower()
     if wish and wish not in _YES:
-        return Decision(False, name)
+        return False, name
     for path in (machine_file(app, environ) if machine is None else machine, choice_file):
         if not file_allows(path):
-            return Decision(False, path)
-    return Decision(True, name if wish else "default")
+            return False, path
+    return True, name if wish else "default"
 
 
 def machine_file(app: str, environ: "Mapping[str, str]") -> str:

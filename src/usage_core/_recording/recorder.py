@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from usage_core._recording import Decision, StateFolder
+    from usage_core._recording import StateFolder
 
 __all__ = [
     "GUARD",
@@ -69,7 +69,7 @@ class Recorder:
         self._here = here
         self._workers: set[int] = set()
 
-    def decision(self) -> "Decision":
+    def decision(self) -> "tuple[bool, str]":
         """Return whether anything may be recorded at this moment, and who decided that."""
         return _recording.may_record(self.app, self.folder)
 

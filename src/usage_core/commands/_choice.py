@@ -48,8 +48,8 @@ def enable(tracker: Tracker) -> Enabled:
     if not file_allows(folder.consent) and not _emptied(folder)[1]:
         raise OSError("somebody holds the lock, so what was recorded before cannot be removed")
     _store(folder, b"on\n")
-    decision = recorder_of(tracker).decision()
-    return Enabled(folder.consent, None if decision.allowed else decision.source)
+    allowed, source = recorder_of(tracker).decision()
+    return Enabled(folder.consent, None if allowed else source)
 
 
 def disable(tracker: Tracker) -> Disabled:

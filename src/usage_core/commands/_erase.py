@@ -102,7 +102,7 @@ def _settle(tracker: Tracker, folder: Folder) -> int:
     if not names:
         return 0
     recorder = recorder_of(tracker)
-    if not recorder.decision().allowed:
+    if not recorder.decision()[0]:
         for name in names:
             folder.facts.remove(name)
         return len(names)

@@ -45,9 +45,9 @@ def flush(
     Only what the present transport is owed is delivered, whatever pause the collector asked for.
     """
     recorder = recorder_of(tracker)
-    folder, decision = known_folder(tracker), recorder.decision()
-    if folder is None or not decision.allowed:
-        return Flushed(0, 0, (), decision.source)
+    folder, (allowed, source) = known_folder(tracker), recorder.decision()
+    if folder is None or not allowed:
+        return Flushed(0, 0, (), source)
 
     def waiting() -> int:
         spools = (folder.facts, folder.outbox(recorder.transport()))

@@ -71,7 +71,8 @@ class Status:
 def status(tracker: Tracker) -> Status:
     """Return the status; touches no file, starts nothing and asks nobody."""
     recorder = recorder_of(tracker)
-    folder, decision, transport = known_folder(tracker), recorder.decision(), recorder.transport()
+    folder, transport = known_folder(tracker), recorder.transport()
+    allowed, source = recorder.decision()
     host = cast(Mapping[str, object], recorder.config["options"]).get("host")
     prefix = variable_prefix(tracker.app)
     swapped = transport != recorder.config["transport"]
@@ -80,8 +81,8 @@ def status(tracker: Tracker) -> Status:
     return Status(
         app=tracker.app,
         version=tracker.version,
-        allowed=decision.allowed,
-        source=decision.source,
+        allowed=allowed,
+        source=source,
         choice=stored_choice(folder.consent) if folder else "none",
         notice_due=bool(
             folder and recorder.notice and not notice.is_known(folder.notice, recorder.notice)

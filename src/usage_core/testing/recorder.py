@@ -16,7 +16,7 @@ from usage_core._delivery.records import load_fact
 from usage_core._identity.lifecycle import step
 from usage_core._identity.state import Identity
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import Decision, StateFolder, fact
+from usage_core._recording import StateFolder, fact
 from usage_core._recording.recorder import Recorder
 from usage_core._tracker import Tracker
 from usage_core.adapters import finish
@@ -94,9 +94,9 @@ def recording() -> Generator[UsageRecorder]:
             )
         )
 
-    def may_record(app: str, folder: StateFolder | None) -> Decision:
+    def may_record(app: str, folder: StateFolder | None) -> tuple[bool, str]:
         del app, folder
-        return Decision(True, "usage_recorder")
+        return True, "usage_recorder"
 
     def drop(_: Recorder, command: str, name: str) -> None:
         recorder.undeclared.append(f"{name!r} of {command!r}")

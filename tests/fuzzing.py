@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from usage_core import Alias, Capture, Message
 from usage_core._delivery import records
 from usage_core._identity.state import is_principal
-from usage_core._recording import fact
+from usage_core._recording.recorder import record_name
 from usage_posthog import _wire
 from workbench import THOROUGH, note
 
@@ -27,7 +27,7 @@ some = settings(many, max_examples=25 * THOROUGH)
 
 ANON = "5a1f1f0e-7c53-4c43-9d6d-6f8e64c7b6a1"
 AT = 1_795_348_800_000_000_000
-NAME = fact.name(AT, 0)
+NAME = record_name(AT, 0)
 
 IDENTITIES: tuple[dict[str, Any], ...] = (
     {"anon_id": ANON, "linked_principal_id": None, "credential": None, "told": []},

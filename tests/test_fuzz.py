@@ -42,8 +42,8 @@ from usage_core._delivery.ledger import LARGEST as LEDGER_LARGEST
 from usage_core._delivery.ledger import Ledger
 from usage_core._identity.state import Anonymous, Linked, is_principal
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import StateFolder, fact, file_allows
-from usage_core._recording.recorder import Recorder, lease_stands
+from usage_core._recording import StateFolder, file_allows
+from usage_core._recording.recorder import Recorder, dumps, lease_stands
 from usage_core.testing.transports import messages
 
 
@@ -192,7 +192,7 @@ def test_a_lease_holds_for_two_hours_at_most_whatever_it_holds(
 @given(text=st.text() | st.text(alphabet='az"\\/\x00\n\x7f'))
 def test_text_is_written_as_json_writes_it(text: str) -> None:
     """Also where `json` itself is not asked."""
-    assert fact.dumps({text: [text]}) == json.dumps({text: [text]}, separators=(",", ":"))
+    assert dumps({text: [text]}) == json.dumps({text: [text]}, separators=(",", ":"))
 
 
 @many

@@ -32,7 +32,7 @@ from usage_core import Message
 from usage_core._delivery import records
 from usage_core._identity.lifecycle import Fact
 from usage_core._identity.state import is_principal
-from usage_core._recording import LARGEST, fact, recorder
+from usage_core._recording import LARGEST, recorder
 from workbench import Workbench, in_process, note
 
 
@@ -143,7 +143,7 @@ def test_a_fact_from_before_or_after_all_time_is_in_nobodys_way(tmp_path: Path, 
 
 
 def test_a_fact_of_the_largest_size_becomes_a_message_whoever_it_belongs_to(tmp_path: Path) -> None:
-    text = fact.compose(
+    text = recorder.compose(
         "command",
         "CLI execution succeeded",
         {f"p{n}": "x" * 1000 for n in range(32)} | {f"q{n}": "y" for n in range(200)},

@@ -54,7 +54,7 @@ def test_a_command_loads_few_modules_and_one_that_may_record_nothing_fewer(
 ) -> None:
     """Each costs the command as much as a hundred and fifty lines of code."""
     asks = {"usage_core", "usage_core._tracker", "usage_core._recording"}
-    records = {f"usage_core._recording.{name}" for name in ("fact", "recorder")}
+    records = {"usage_core._recording.recorder"}
     toolbox.run("ok", "the first command on a machine looks for its transport")
 
     assert asks | records == ours(toolbox.run("modules", "second").stdout)

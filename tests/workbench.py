@@ -32,7 +32,7 @@ from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
 from usage_core._identity.state import Identity
 from usage_core._identity.store import IdentityStore
-from usage_core._recording import fact
+from usage_core._recording.recorder import compose, record_name
 
 __all__ = ["Death", "Disk", "Note", "Workbench", "in_process", "note"]
 
@@ -112,7 +112,7 @@ def note(
     **properties: object,
 ) -> Note:
     """Write a fact of the moment *at*, which was recorded *number*-th."""
-    text = fact.compose(
+    text = compose(
         kind,
         "CLI execution succeeded",
         {"command_name": f"{kind} {number}", **properties},
@@ -121,7 +121,7 @@ def note(
         credential=credential,
         principal=principal,
     )
-    name = fact.name(at + number, number)
+    name = record_name(at + number, number)
     return Note(name, text, credential if stamp_after == "" else stamp_after)
 
 

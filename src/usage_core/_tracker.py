@@ -202,11 +202,11 @@ class Tracker:
         if not self._wanted():
             return  # before the imports: a no costs no more than asking
         try:
-            from usage_core._recording import fact
+            from usage_core._recording.recorder import exit_code_of, session, surroundings
 
             recorder = self._recorder
             if exit_code is None:
-                exit_code = fact.exit_code(error) if ok else fact.exit_code(error) or 1
+                exit_code = exit_code_of(error) if ok else exit_code_of(error) or 1
             success = ok and exit_code == 0
             if not success:  # what failed has changed nothing
                 kind, principal = "command", None
@@ -215,8 +215,8 @@ class Tracker:
                 "cli_version": self.version,
                 "python_version": "{}.{}.{}".format(*sys.version_info[:3]),
                 "exit_code": exit_code,
-                "session": fact.session(),
-                **fact.surroundings(_recording.environment()),
+                "session": session(),
+                **surroundings(_recording.environment()),
             }
             if duration_ms is not None:
                 about["duration"] = round(duration_ms, 2)
@@ -327,10 +327,10 @@ def _check_carried(
     names, values = (*options, *plugins), (*options.values(), config["whoami"])
     if all(type(name) is str for name in names) and all(type(v) in _PLAIN for v in values):
         return  # no import for what nearly all tools have
-    from usage_core._recording import fact
+    from usage_core._recording.recorder import dumps
 
     try:
-        fact.dumps(config)
+        dumps(config)
     except ValueError as error:
         raise ValueError(f"options and plugins must be what JSON can carry: {error}") from None
 

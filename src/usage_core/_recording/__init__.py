@@ -3,7 +3,7 @@
 It is in few modules, since the import system alone costs as much as 150 lines of code for each.
 Here is what a command has to know before anything else: whether anything may be recorded, and how
 small private files are kept in a folder that others may have touched. A no ends there. Otherwise
-`recorder` has a `fact` composed, puts it into the journal and starts the worker if it is due.
+`recorder` composes a fact, puts it into the journal and starts the worker if it is due.
 
 What a command loads has its annotations in quotes: the module `__future__`, which a small program
 has not loaded, would be a tenth of all that it pays.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage_core._recording.fact import exit_code
+from usage_core._recording.recorder import exit_code_of
 
 __all__ = ["describe_error"]
 
@@ -32,7 +32,7 @@ def _text(error: BaseException, errors: str) -> str:
         return ""
     is_exit = type(error).__name__ == "Exit"  # of click and Typer
     if is_exit or (isinstance(error, SystemExit) and not isinstance(error.code, str)):
-        return f"exit code {exit_code(error)}"
+        return f"exit code {exit_code_of(error)}"
     try:
         text = str(error)
     except Exception:  # noqa: BLE001  # somebody else's __str__

@@ -14,7 +14,8 @@ from usage_core._delivery.process import locked
 from usage_core._delivery.workplace import Workplace
 from usage_core._identity.state import Anonymous
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import fact, file_allows, make_folder
+from usage_core._recording import file_allows, make_folder
+from usage_core._recording.recorder import uuid4
 from usage_core._tracker import Tracker, recorder_of
 from usage_core.commands._folder import erase_tree, folder_of
 
@@ -68,7 +69,7 @@ def reset(tracker: Tracker) -> Reset:
             identity = None
         if identity is None:
             return Reset(None, None, was_linked=False, dropped=dropped)
-        after = Anonymous(fact.uuid4())
+        after = Anonymous(uuid4())
         store.write(after)
     return Reset(identity.anon_id, after.anon_id, not isinstance(identity, Anonymous), dropped)
 

@@ -16,8 +16,8 @@ from usage_core._delivery.records import load_fact
 from usage_core._identity.lifecycle import step
 from usage_core._identity.state import Identity
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import StateFolder, fact
-from usage_core._recording.recorder import Recorder
+from usage_core._recording import StateFolder
+from usage_core._recording.recorder import Recorder, compose
 from usage_core._tracker import Tracker
 from usage_core.adapters import finish
 
@@ -83,7 +83,7 @@ def recording() -> Generator[UsageRecorder]:
         principal: str | None = None,
     ) -> None:
         recorder.take(
-            fact.compose(
+            compose(
                 kind,
                 event,
                 properties,

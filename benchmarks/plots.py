@@ -21,14 +21,14 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 OURS, THEIRS, NOTHING = "#0a7d53", "#8a8f98", "#c9ccd1"
 
 
+# The same figures give the same file: no dates, no random names.
+mpl.rcParams.update({"svg.hashsalt": "usage", "font.size": 10, "axes.grid": True})
+mpl.rcParams.update({"grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False})
+
+
 def main() -> None:
-    # The same figures give the same file: no dates, no random names.
-    mpl.rcParams.update({"svg.hashsalt": "usage", "font.size": 10, "axes.grid": True})
-    mpl.rcParams.update({"grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False})
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    commands()
-    growth()
-    fleet()
+    for draw in (commands, growth, fleet):
+        draw()
 
 
 def commands() -> None:

@@ -49,11 +49,12 @@ def _drained(terminal: int) -> str:
     return said.decode().replace("\r\n", "\n")
 
 
-# Whoever opens the notice for the first time waits until all of them do.
+# Whoever is about to write that it was shown waits until all are: none has then seen it written.
 TOGETHER = """
 import os, sys, time
 def together(event, arguments):
-    if event == "open" and str(arguments[0]).endswith("usage/notice"):
+    writes = event == "open" and arguments[2] & os.O_APPEND
+    if writes and str(arguments[0]).endswith("usage/notice"):
         try:
             os.mkdir({folder!r} + "/" + str(os.getpid()))
         except FileExistsError:

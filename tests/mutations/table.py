@@ -267,7 +267,7 @@ MUTATIONS = (
     Mutation(
         "a worker does not look whether it may",
         WORKPLACE,
-        "if not decision.allowed:",
+        "if not allowed:",
         "if False:",
         (f"{CRASHES}::test_nothing_leaves_once_it_is_switched_off",),
     ),

@@ -53,7 +53,7 @@ def test_a_command_loads_few_modules_and_one_that_may_record_nothing_fewer(
     toolbox: Toolbox,
 ) -> None:
     """Each costs the command as much as a hundred and fifty lines of code."""
-    asks = {"usage_core", "usage_core._tracker", "usage_core._recording"}
+    asks = {"usage_core", "usage_core._recording"}
     records = {"usage_core._recording.recorder"}
     toolbox.run("ok", "the first command on a machine looks for its transport")
 
@@ -64,7 +64,7 @@ def test_a_command_loads_few_modules_and_one_that_may_record_nothing_fewer(
 @pytest.mark.parametrize("framework", ["typer", "click", "argparse"])
 def test_an_instrumented_command_loads_few_modules_more(toolbox: Toolbox, framework: str) -> None:
     adapter = "_argparse" if framework == "argparse" else "_click"
-    asks = {"usage_core", "usage_core._tracker", "usage_core._recording", "usage_core.adapters"}
+    asks = {"usage_core", "usage_core._recording", "usage_core.adapters"}
     asks |= {f"usage_core.adapters.{adapter}"}
     if framework == "argparse":
         asks |= {"usage_core._recording.exits"}

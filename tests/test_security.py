@@ -64,7 +64,7 @@ WAYS = {
     "PYTHONPATH-absolute": ([str(TOOLBOX)], "{trap}"),
     "-m": (["-m", "toolbox"], str(TOOLBOX.parent)),
     "-m-and-chdir": (
-        ["-c", "import usage_core._tracker, os, toolbox; os.chdir('/'); toolbox.main('ok', 'two')"],
+        ["-c", "import usage_core, os, toolbox; os.chdir('/'); toolbox.main('ok', 'two')"],
         str(TOOLBOX.parent) + os.pathsep,
     ),
     "-c": (["-c", "import sys, toolbox; toolbox.main('ok', 'two')"], str(TOOLBOX.parent)),

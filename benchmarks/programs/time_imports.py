@@ -13,7 +13,7 @@ app.command()(lambda: None)
 typer.main.get_command(app)
 
 began = time.perf_counter()
-import_module("usage_core._tracker")
+import_module("usage_core")
 import_module("usage_core._recording.recorder")
 took = (time.perf_counter() - began) * 1000
 

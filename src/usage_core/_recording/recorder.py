@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import cast
 
+    from usage_core import Tracker
     from usage_core._recording import StateFolder
 else:
 
@@ -30,8 +31,10 @@ else:
 
 __all__ = [
     "DEEPEST",
+    "FAILED",
     "GUARD",
     "LONGEST",
+    "SUCCEEDED",
     "WORKER_LIVES",
     "Recorder",
     "compose",
@@ -41,6 +44,7 @@ __all__ = [
     "lease_stands",
     "plain",
     "record_name",
+    "recorder_of",
     "refuse",
     "session",
     "start",
@@ -48,6 +52,9 @@ __all__ = [
     "take_lease",
     "uuid4",
 ]
+
+SUCCEEDED = "CLI execution succeeded"
+FAILED = "CLI execution failed"
 
 WORKER_LIVES = 10.0
 
@@ -260,6 +267,11 @@ class Recorder:
 
     def _elsewhere(self, path: "list[str]") -> "list[str]":
         return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
+
+
+def recorder_of(tracker: "Tracker") -> "Recorder":
+    """Return what *tracker* records through: for `commands`, which work on the same files."""
+    return tracker._recorder  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its module
 
 
 def record_name(time_ns: int, number: int) -> str:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from usage_core._tracker import Command
+    from usage_core import Command
 else:
     import _signal  # what `signal` has, without what makes its constants members of enums
 

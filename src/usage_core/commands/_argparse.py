@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from usage_core._tracker import Tracker
+from usage_core import Tracker
 from usage_core.commands._verbs import ABOUT, VERBS
 
 TYPE_CHECKING = False

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from usage_core import Tracker
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.health import load
 from usage_core._recording import machine_file, notice, variable_prefix
-from usage_core._tracker import Tracker, recorder_of
+from usage_core._recording.recorder import recorder_of
 from usage_core.commands import _network, _workshop
 from usage_core.commands._finding import Finding
 from usage_core.commands._folder import known_folder, names_of, outboxes_of

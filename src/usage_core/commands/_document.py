@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from usage_core import Tracker
 from usage_core._recording import variable_prefix
-from usage_core._tracker import Tracker
 from usage_core.commands._preview import PropertySpec, preview
 
 __all__ = ["document"]

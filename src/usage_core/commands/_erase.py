@@ -7,6 +7,7 @@ import time
 
 import attrs
 
+from usage_core import Tracker
 from usage_core._delivery.config import Config
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.folding import Folding
@@ -15,8 +16,7 @@ from usage_core._delivery.workplace import Workplace
 from usage_core._identity.state import Anonymous
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
 from usage_core._recording import file_allows, make_folder
-from usage_core._recording.recorder import uuid4
-from usage_core._tracker import Tracker, recorder_of
+from usage_core._recording.recorder import recorder_of, uuid4
 from usage_core.commands._folder import erase_tree, folder_of
 
 __all__ = ["Forgotten", "Reset", "forget", "reset"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from usage_core._tracker import FAILED, SUCCEEDED, Tracker, recorder_of
+from usage_core import Tracker
+from usage_core._recording.recorder import FAILED, SUCCEEDED, recorder_of
 
 __all__ = ["MessageSpec", "Preview", "PropertySpec", "preview"]
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import attrs
 
-from usage_core._tracker import Tracker
+from usage_core import Tracker
 from usage_core.commands import _text
 from usage_core.commands._choice import disable, enable
 from usage_core.commands._doctor import doctor

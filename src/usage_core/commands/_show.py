@@ -8,11 +8,11 @@ from typing import Literal, cast
 
 import attrs
 
+from usage_core import Tracker
 from usage_core._delivery import records
 from usage_core._delivery.folder import Folder, Queue
 from usage_core._delivery.ledger import Ledger
 from usage_core._messages import Alias, Capture, Message
-from usage_core._tracker import Tracker
 from usage_core.commands._folder import known_folder, names_of, outboxes_of
 
 __all__ = ["Entry", "Shown", "show"]

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from usage_core._tracker import Tracker
+from usage_core import Tracker
 from usage_core.commands._verbs import ABOUT, VERBS
 
 TYPE_CHECKING = False

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 import filelock
 
+from usage_core import Tracker
 from usage_core._delivery.config import Config
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.guard import Guard
 from usage_core._delivery.plugins import Plugins, transport_module
 from usage_core._delivery.transport import Runs, Transport, TransportNotFoundError
 from usage_core._recording import is_transport_name
-from usage_core._recording.recorder import lease_holder
-from usage_core._tracker import Tracker, recorder_of
+from usage_core._recording.recorder import lease_holder, recorder_of
 from usage_core.commands._finding import Finding
 
 __all__ = ["credentials", "endpoint", "interpreter", "lock", "plugins", "transport"]

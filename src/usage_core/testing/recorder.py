@@ -11,14 +11,13 @@ from contextlib import contextmanager
 
 import attrs
 
-from usage_core import _recording
+from usage_core import Tracker, _recording
 from usage_core._delivery.records import load_fact
 from usage_core._identity.lifecycle import step
 from usage_core._identity.state import Identity
 from usage_core._messages import Alias, Capture, Message
 from usage_core._recording import StateFolder
 from usage_core._recording.recorder import Recorder, compose
-from usage_core._tracker import Tracker
 from usage_core.adapters import finish
 
 __all__ = ["UsageRecorder", "assert_documented", "assert_silent", "recording"]

@@ -22,8 +22,8 @@ from pathlib import Path
 from benchmarks import leftovers
 from benchmarks.measure import Case, Sample, here, instructions, interleaved
 from benchmarks.tables import added, quartiles, ratio, table
-from usage_core._recording import StateFolder
-from usage_core._recording.recorder import take_lease
+from usage_core._local import StateFolder
+from usage_core._recorder import take_lease
 from usage_posthog.collector import Collector
 
 NONE, FLOOR = "no tracking", "floor: write, rename, spawn `true`"

@@ -20,7 +20,7 @@ from benchmarks.results import save
 from benchmarks.tables import table
 from usage_core._delivery.backoff import pause
 from usage_core._delivery.delivery import BATCH
-from usage_core._recording import ROOM
+from usage_core._local import ROOM
 
 FLEET = 1_000_000
 HOUR = 3600.0

@@ -24,8 +24,8 @@ from benchmarks.measure import Case, Sample, here, instructions, interleaved, on
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
 from benchmarks.tables import quartiles, table
-from usage_core._recording import StateFolder, remove_file
-from usage_core._recording.recorder import take_lease
+from usage_core._local import StateFolder, remove_file
+from usage_core._recorder import take_lease
 from usage_core.testing.behaviour import answer, refuse
 
 OURS, ARCADE = SYSTEMS[0], SYSTEMS[1]

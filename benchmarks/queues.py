@@ -21,7 +21,7 @@ from benchmarks.measure import Case, here
 from benchmarks.results import save
 from benchmarks.stage import Stage, stage
 from benchmarks.tables import ratio, table
-from usage_core._recording import StateFolder, remove_file
+from usage_core._local import StateFolder, remove_file
 from usage_core.testing.behaviour import answer, refuse
 
 OURS = SYSTEMS[0]

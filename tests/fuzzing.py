@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from usage_core import Alias, Capture, Message
 from usage_core._delivery import records
 from usage_core._identity.state import is_principal
-from usage_core._recording.recorder import record_name
+from usage_core._recorder import record_name
 from usage_posthog import _wire
 from workbench import THOROUGH, note
 

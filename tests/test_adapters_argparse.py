@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from usage_core import Tracker
-from usage_core._recording import exits
+from usage_core import Tracker, _exits
 from usage_core.adapters import finish
 from usage_core.commands import argparse_commands
 from usage_core.testing.recorder import UsageRecorder, recording
@@ -181,7 +180,7 @@ def test_the_observed_exit_looks_like_the_original(parser: argparse.ArgumentPars
 def test_a_tracker_made_before_argparse_was_imported_sees_exits_since_it_instruments(
     monkeypatch: pytest.MonkeyPatch, tracker: Tracker, seen: UsageRecorder
 ) -> None:
-    monkeypatch.setattr(sys, "exit", exits._exit)
+    monkeypatch.setattr(sys, "exit", _exits._exit)
     parser = argparse.ArgumentParser("prog")
     tracker.instrument(parser)
 

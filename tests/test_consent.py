@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import wait_until
-from usage_core._recording import decide
+from usage_core._local import decide
 from usage_core.testing import AuthApi
 from usage_machine import Machine
 from usage_posthog.collector import Collector

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cli import Toolbox, wait_until
 from usage_core import Message, Rejected, Unavailable
 from usage_core._identity.state import Identity, Linked
-from usage_core._recording import LARGEST, ROOM
+from usage_core._local import LARGEST, ROOM
 from usage_core.testing import LocalServer
 from usage_core.testing.behaviour import answer, hang, slow
 from workbench import MORE, Disk, Note, Workbench, in_process, note

@@ -42,8 +42,8 @@ from usage_core._delivery.ledger import LARGEST as LEDGER_LARGEST
 from usage_core._delivery.ledger import Ledger
 from usage_core._identity.state import Anonymous, Linked, is_principal
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import StateFolder, file_allows
-from usage_core._recording.recorder import Recorder, dumps, lease_stands
+from usage_core._local import StateFolder, file_allows
+from usage_core._recorder import Recorder, dumps, lease_stands
 from usage_core.testing.transports import messages
 
 

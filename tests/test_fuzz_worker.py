@@ -28,11 +28,11 @@ from fuzzing import (
     assert_may_leave,
     some,
 )
-from usage_core import Message
+from usage_core import Message, _recorder
 from usage_core._delivery import records
 from usage_core._identity.lifecycle import Fact
 from usage_core._identity.state import is_principal
-from usage_core._recording import LARGEST, recorder
+from usage_core._local import LARGEST
 from workbench import Workbench, in_process, note
 
 
@@ -143,7 +143,7 @@ def test_a_fact_from_before_or_after_all_time_is_in_nobodys_way(tmp_path: Path, 
 
 
 def test_a_fact_of_the_largest_size_becomes_a_message_whoever_it_belongs_to(tmp_path: Path) -> None:
-    text = recorder.compose(
+    text = _recorder.compose(
         "command",
         "CLI execution succeeded",
         {f"p{n}": "x" * 1000 for n in range(32)} | {f"q{n}": "y" for n in range(200)},
@@ -174,7 +174,7 @@ def test_a_worker_that_is_told_nonsense_leaves_at_once_and_touches_nothing(
     folder = tmp_path / "work"
     folder.mkdir()
     done = subprocess.run(
-        [sys.executable, "-P", "-c", recorder._BOOT, "usage-worker"],
+        [sys.executable, "-P", "-c", _recorder._BOOT, "usage-worker"],
         input=data,
         cwd=folder,
         env={"HOME": str(folder)},

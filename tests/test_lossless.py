@@ -13,7 +13,7 @@ import pytest
 from cli import Toolbox, wait_until
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.plugins import remember
-from usage_core._recording.recorder import Recorder, take_lease
+from usage_core._recorder import Recorder, take_lease
 from usage_core.testing.behaviour import (
     Behaviour,
     answer,

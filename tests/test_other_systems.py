@@ -108,15 +108,15 @@ def test_on_windows_the_machines_choice_is_looked_for_where_windows_keeps_such(
 def test_on_windows_the_state_folder_is_in_the_users_profile() -> None:
     code = """
         import ntpath, os
-        from usage_core import _recording
+        from usage_core import _local
         os.path, os.name = ntpath, "nt"
         ntpath.isdir = lambda path: path == r"C:\\Users\\alice"
         os.environ = {"USERPROFILE": r"C:\\Users\\alice"}
-        def folder(**more): return _recording.default_folder("my-tool", {**os.environ, **more})
+        def folder(**more): return _local.default_folder("my-tool", {**os.environ, **more})
         print(folder())
         print(folder(MY_TOOL_WORK_DIR="D:\\\\work"))
         print(folder(MY_TOOL_WORK_DIR="work"))
-        print(_recording.machine_file("my-tool", os.environ))
+        print(_local.machine_file("my-tool", os.environ))
         """
     done = subprocess.run(
         [sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True

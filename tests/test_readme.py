@@ -12,7 +12,7 @@ import pytest
 from cli import Toolbox
 from usage_core._delivery.delivery import OLDEST_SECONDS
 from usage_core._delivery.in_hand import DEADLY
-from usage_core._recording import ROOM, UNIT
+from usage_core._local import ROOM, UNIT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from usage_core._recording.error import describe_error
-from usage_core._recording.scrub import scrub
+from usage_core._error import describe_error
+from usage_core._scrub import scrub
 
 _HERE = Path(__file__).parent
 _PAGE = _HERE.parent / "docs" / "scrubbing.md"
@@ -247,7 +247,7 @@ def test_a_role_that_many_share_is_not_taken_for_a_person() -> None:
 def test_scrubbing_loads_nothing_but_what_any_command_has_loaded() -> None:
     code = (
         "import json, os, re, sys; before = {*sys.modules, '__future__'}\n"
-        "from usage_core._recording.scrub import scrub\n"
+        "from usage_core._scrub import scrub\n"
         f"for text in {[m.text for m in messages()]!r}: scrub(text)\n"
         "print(json.dumps(sorted(set(sys.modules) - before)))"
     )

@@ -32,7 +32,7 @@ from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
 from usage_core._identity.state import Identity
 from usage_core._identity.store import IdentityStore
-from usage_core._recording.recorder import compose, record_name
+from usage_core._recorder import compose, record_name
 
 __all__ = ["Death", "Disk", "Note", "Workbench", "in_process", "note"]
 

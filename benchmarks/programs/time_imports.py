@@ -14,7 +14,7 @@ typer.main.get_command(app)
 
 began = time.perf_counter()
 import_module("usage_core")
-import_module("usage_core._recording.recorder")
+import_module("usage_core._recorder")
 took = (time.perf_counter() - began) * 1000
 
 print(json.dumps({"usage_core": [took]}))

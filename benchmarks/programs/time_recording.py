@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from system_usage import tracker
 
-from usage_core._recording import StateFolder, recorder, remove_file
+from usage_core import _recorder
+from usage_core._local import StateFolder, remove_file
 
 HOME = os.environ["HOME"]
 lease = StateFolder(os.path.join(HOME, ".bench")).lease
@@ -54,12 +55,12 @@ def timed(function: Callable[[], None]) -> float:
         return took
 
 
-start, recorder.start = recorder.start, start_true
+start, _recorder.start = _recorder.start, start_true
 found: dict[str, list[float]] = {"floor": [], "ours": [], "write": [], "alone": []}
 for number in range(int(sys.argv[1]) + 10):
     remove_file(lease)
     pair = {"floor": timed(floor), "ours": timed(ours)}
-    recorder.take_lease(lease, time.time() + 1800, os.getpid())
+    _recorder.take_lease(lease, time.time() + 1800, os.getpid())
     pair |= {"write": timed(write), "alone": timed(ours)}
     if number >= 10:
         for name, took in pair.items():

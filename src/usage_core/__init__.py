@@ -3,7 +3,7 @@
 The way an event takes, and where to read about it:
 
 1. `Tracker`       the author's one object, below; a command that ends becomes a *fact*
-2. `_recording`    may it be recorded; if so, `recorder` writes it down and starts the worker
+2. `_local`        may it be recorded; if so, `_recorder` writes it down and starts the worker
 3. `_delivery`     the worker, a process of its own, takes each fact from the journal,
 4. `_identity`     learns whose it is (waterfall), folds (lifecycle), writes `usage.json`,
 5. `_messages`     puts an `Alias` and a `Capture` into the outbox of the fact's transport,
@@ -17,7 +17,7 @@ import os
 import sys
 import time
 
-from usage_core import _recording
+from usage_core import _local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from usage_core._messages import Alias, Capture, Message
-    from usage_core._recording.recorder import Recorder
+    from usage_core._recorder import Recorder
     from usage_core.hookspecs import hookimpl
 
     class Details(TypedDict, total=False):
@@ -111,7 +111,7 @@ class Tracker:
             _be_the_worker_if_started_as_one()
         _check(app, transport, errors)
         if state_dir is None:
-            state_dir = _recording.default_folder(app, os.environ)
+            state_dir = _local.default_folder(app, os.environ)
         folder = None if state_dir is None else _absolute(state_dir)
         if credentials is not None and not callable(credentials):
             credentials = _absolute(credentials)
@@ -132,13 +132,13 @@ class Tracker:
         self.events = None if events is None else {name: dict(of) for name, of in events.items()}
         self._errors = errors
         self._credentials = credentials
-        self._folder = None if folder is None else _recording.StateFolder(folder)
+        self._folder = None if folder is None else _local.StateFolder(folder)
         self._config = config
         self._notice = notice
-        self._here = {_recording.STARTED_IN, _recording.current_folder()}
+        self._here = {_local.STARTED_IN, _local.current_folder()}
         self._made: Recorder | None = None
         if "argparse" in sys.modules:  # whose apps are seen to exit only from here on
-            from usage_core._recording.exits import note_exits
+            from usage_core._exits import note_exits
 
             note_exits()
 
@@ -205,14 +205,14 @@ class Tracker:
     def _recorder(self) -> "Recorder":
         """What records: made when it is needed first, since a no has no use for it."""
         if self._made is None:
-            from usage_core._recording.recorder import Recorder
+            from usage_core._recorder import Recorder
 
             self._made = Recorder(self._config, self._folder, self._notice, self._here)
         return self._made
 
     def _wanted(self) -> bool:
         try:
-            return _recording.may_record(self.app, self._folder)[0]
+            return _local.may_record(self.app, self._folder)[0]
         except Exception:  # noqa: BLE001  # the tool comes first, always
             return False
 
@@ -221,7 +221,7 @@ class Tracker:
             given = self._credentials
             if given is None or callable(given):
                 return given and given()
-            return _recording.stamp_of(given)
+            return _local.stamp_of(given)
         except Exception:  # noqa: BLE001  # the app's own function
             return None
 
@@ -241,7 +241,7 @@ class Tracker:
         if not self._wanted():
             return  # before the imports: a no costs no more than asking
         try:
-            from usage_core._recording.recorder import (
+            from usage_core._recorder import (
                 FAILED,
                 SUCCEEDED,
                 exit_code_of,
@@ -261,12 +261,12 @@ class Tracker:
                 "python_version": "{}.{}.{}".format(*sys.version_info[:3]),
                 "exit_code": exit_code,
                 "session": session(),
-                **surroundings(_recording.environment()),
+                **surroundings(_local.environment()),
             }
             if duration_ms is not None:
                 about["duration"] = round(duration_ms, 2)
             if not success:
-                from usage_core._recording.error import describe_error
+                from usage_core._error import describe_error
 
                 about.update(describe_error(error or "failed", self._errors))
             for key, value in (properties or {}).items():
@@ -358,7 +358,7 @@ def __dir__() -> "list[str]":
 
 
 def _be_the_worker_if_started_as_one() -> None:
-    from usage_core._recording.recorder import GUARD
+    from usage_core._recorder import GUARD
 
     if os.environ.pop(GUARD, None):
         from usage_core._delivery.process import main_frozen
@@ -367,12 +367,12 @@ def _be_the_worker_if_started_as_one() -> None:
 
 
 def _check(app: str, transport: str, errors: str) -> None:
-    if not _recording.is_transport_name(app):
+    if not _local.is_transport_name(app):
         raise ValueError(
             f"{app!r} cannot name an app: it names a folder and environment variables, so use"
             " letters, digits, '_', '-' and '.', beginning with a letter or digit"
         )
-    if not _recording.is_transport_name(transport):
+    if not _local.is_transport_name(transport):
         raise ValueError(f"{transport!r} cannot name a transport: use letters, digits, '_' and '-'")
     if errors not in ("message", "type"):
         raise ValueError(f"errors is {errors!r}, neither 'message' nor 'type'")
@@ -385,7 +385,7 @@ def _check_carried(
     names, values = (*options, *plugins), (*options.values(), config["whoami"])
     if all(type(name) is str for name in names) and all(type(v) in _PLAIN for v in values):
         return  # no import for what nearly all tools have
-    from usage_core._recording.recorder import dumps
+    from usage_core._recorder import dumps
 
     try:
         dumps(config)

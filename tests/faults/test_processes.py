@@ -65,7 +65,7 @@ def test_without_an_interpreter_the_fact_stays(toolbox: Machine, tmp_path: Path)
     script.write_text(
         "import os, runpy, shutil, sys\n"
         f"sys.path.append({str(TOOLBOX.parent)!r})\n"
-        "import usage_core, usage_core._recording\n"
+        "import usage_core, usage_core._recorder\n"
         f"shutil.rmtree({str(place)!r})\n"
         "import toolbox\n"
         "toolbox.main('ok', 'one')\n"

@@ -36,8 +36,8 @@ WORKPLACE = "_delivery/workplace.py"
 IN_HAND = "_delivery/in_hand.py"
 PROCESS = "_delivery/process.py"
 FOLDER = "_delivery/folder.py"
-RECORDING = "_recording/__init__.py"
-RECORDER = "_recording/recorder.py"
+LOCAL = "_local.py"
+RECORDER = "_recorder.py"
 
 MUTATIONS = (
     Mutation(
@@ -310,7 +310,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a full spool refuses a login",
-        RECORDING,
+        LOCAL,
         "if taken + units > ROOM and not always:",
         "if taken + units > ROOM:",
         (
@@ -319,7 +319,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a spool is never full",
-        RECORDING,
+        LOCAL,
         "if taken + units > ROOM and not always:",
         "if False:",
         (
@@ -328,7 +328,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a file can be seen half written",
-        RECORDING,
+        LOCAL,
         'passing = os.path.join(folder, f".{name}.{os.getpid()}.tmp")',
         "passing = path",
         (CRASHES,),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage_core._recording.recorder import LONGEST
+from usage_core._recorder import LONGEST
 
 __all__ = ["pause"]
 

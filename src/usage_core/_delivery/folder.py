@@ -1,13 +1,13 @@
 """The state folder as the worker, and the person who looks into it, sees it.
 
-A command knows where to put a fact and nothing of what becomes of it: `_recording` has that half.
+A command knows where to put a fact and nothing of what becomes of it: `_local` has that half.
 """
 
 from __future__ import annotations
 
 import os
 
-from usage_core._recording import (
+from usage_core._local import (
     LARGEST,
     StateFolder,
     open_mark,

@@ -15,8 +15,8 @@ from usage_core._identity.lifecycle import Fact, step
 from usage_core._identity.state import Identity
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
 from usage_core._identity.waterfall import Waterfall
+from usage_core._local import LARGEST, stamp_of, write_file
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import LARGEST, stamp_of, write_file
 
 __all__ = ["Folding"]
 

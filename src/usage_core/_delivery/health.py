@@ -8,7 +8,7 @@ from typing import cast
 
 import attrs
 
-from usage_core._recording import read_file, write_file
+from usage_core._local import read_file, write_file
 
 __all__ = ["Health", "Note", "load", "save"]
 

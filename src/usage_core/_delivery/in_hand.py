@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import attrs
 
-from usage_core._recording import read_file, remove_file, write_file
+from usage_core._local import read_file, remove_file, write_file
 
 __all__ = ["DEADLY", "InHand"]
 

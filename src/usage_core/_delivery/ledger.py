@@ -12,8 +12,8 @@ from typing import cast
 import attrs
 
 from usage_core._delivery.records import as_dict
+from usage_core._local import read_file, write_file
 from usage_core._messages import Message
-from usage_core._recording import read_file, write_file
 
 __all__ = ["LARGEST", "Ledger"]
 

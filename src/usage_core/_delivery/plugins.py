@@ -17,8 +17,8 @@ import pluggy
 from usage_core import hookspecs
 from usage_core._delivery.guard import Guard
 from usage_core._delivery.transport import Transport, TransportNotFoundError
+from usage_core._local import StateFolder, make_folder, write_file
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import StateFolder, make_folder, write_file
 
 __all__ = ["Plugins", "installed_transports", "remember", "transport_module", "where_it_runs"]
 

@@ -18,8 +18,8 @@ from usage_core._delivery.folder import Folder
 from usage_core._delivery.in_hand import InHand
 from usage_core._delivery.worker import Worker
 from usage_core._delivery.workplace import Gone
-from usage_core._recording import environment, make_folder, remove_file
-from usage_core._recording.recorder import WORKER_LIVES, dumps, start, take_lease
+from usage_core._local import environment, make_folder, remove_file
+from usage_core._recorder import WORKER_LIVES, dumps, start, take_lease
 
 __all__ = ["drain_inline", "flush", "locked", "main", "main_frozen"]
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from usage_core._identity.lifecycle import KINDS, Fact
 from usage_core._identity.state import is_anon_id, is_principal
+from usage_core._local import is_transport_name
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import is_transport_name
 
 __all__ = [
     "as_dict",

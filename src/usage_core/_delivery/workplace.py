@@ -15,7 +15,7 @@ from usage_core._delivery.health import Health, load, save
 from usage_core._delivery.in_hand import DEADLY, InHand
 from usage_core._delivery.plugins import Plugins
 from usage_core._identity.credentials import CredentialsResolver
-from usage_core._recording import decide, make_folder, remove_file
+from usage_core._local import decide, make_folder, remove_file
 
 __all__ = ["Gone", "Workplace"]
 

@@ -11,7 +11,7 @@ from typing import cast
 import attrs
 
 from usage_core._identity.state import Anonymous, Identity, Linked, is_anon_id, is_principal
-from usage_core._recording import is_foreign, make_folder, read_file, write_file
+from usage_core._local import is_foreign, make_folder, read_file, write_file
 
 __all__ = ["IdentityStore", "UnusableIdentityError"]
 

@@ -325,6 +325,6 @@ def _plain(value: "Any") -> "Any":
 
 def _is_help(error: "BaseException | None") -> bool:
     # Since click 8.2 the help that comes when nothing was typed is an error.
-    from usage_core._recording.recorder import exit_code_of
+    from usage_core._recorder import exit_code_of
 
     return exit_code_of(error) == 0 or type(error).__name__ == "NoArgsIsHelpError"

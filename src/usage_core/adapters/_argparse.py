@@ -19,7 +19,7 @@ import atexit
 import os
 import sys
 
-from usage_core._recording.exits import forget_exit, last_exit, note_exits
+from usage_core._exits import forget_exit, last_exit, note_exits
 from usage_core.adapters import MARK, UNKNOWN, disguise, hide
 
 TYPE_CHECKING = False

@@ -9,8 +9,8 @@ import attrs
 from usage_core import Tracker
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.process import locked
-from usage_core._recording import file_allows, make_folder, write_file
-from usage_core._recording.recorder import recorder_of
+from usage_core._local import file_allows, make_folder, write_file
+from usage_core._recorder import recorder_of
 from usage_core.commands._folder import erase_tree, folder_of, outboxes_of
 
 __all__ = ["Disabled", "Enabled", "disable", "enable"]

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from usage_core import Tracker
+from usage_core import Tracker, _notice
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.health import load
-from usage_core._recording import machine_file, notice, variable_prefix
-from usage_core._recording.recorder import recorder_of
+from usage_core._local import machine_file, variable_prefix
+from usage_core._recorder import recorder_of
 from usage_core.commands import _network, _workshop
 from usage_core.commands._finding import Finding
 from usage_core.commands._folder import known_folder, names_of, outboxes_of
@@ -87,7 +87,7 @@ def _consent(tracker: Tracker, now: Status, folder: Folder | None) -> Iterator[F
             f"Run any command of {tracker.app} in a terminal; {where} must be writable.",
         )
     elif folder is not None and recorder_of(tracker).notice:
-        known = notice.is_known(folder.notice, recorder_of(tracker).notice or "")
+        known = _notice.is_known(folder.notice, recorder_of(tracker).notice or "")
         yield Finding("notice", "ok", "the notice was shown" if known else "there is none")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from usage_core import Tracker
-from usage_core._recording import variable_prefix
+from usage_core._local import variable_prefix
 from usage_core.commands._preview import PropertySpec, preview
 
 __all__ = ["document"]

@@ -15,8 +15,8 @@ from usage_core._delivery.process import locked
 from usage_core._delivery.workplace import Workplace
 from usage_core._identity.state import Anonymous
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import file_allows, make_folder
-from usage_core._recording.recorder import recorder_of, uuid4
+from usage_core._local import file_allows, make_folder
+from usage_core._recorder import recorder_of, uuid4
 from usage_core.commands._folder import erase_tree, folder_of
 
 __all__ = ["Forgotten", "Reset", "forget", "reset"]

@@ -11,7 +11,7 @@ import attrs
 from usage_core import Tracker
 from usage_core._delivery.health import Health, load
 from usage_core._delivery.ledger import Ledger
-from usage_core._recording.recorder import recorder_of
+from usage_core._recorder import recorder_of
 from usage_core.commands._folder import known_folder, names_of
 
 __all__ = ["Flushed", "flush"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from usage_core import Tracker
-from usage_core._recording.recorder import FAILED, SUCCEEDED, recorder_of
+from usage_core._recorder import FAILED, SUCCEEDED, recorder_of
 
 __all__ = ["MessageSpec", "Preview", "PropertySpec", "preview"]
 

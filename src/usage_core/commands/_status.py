@@ -10,13 +10,13 @@ from typing import cast
 
 import attrs
 
-from usage_core import Tracker
+from usage_core import Tracker, _notice
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.health import Note, load
 from usage_core._identity.state import Linked
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
-from usage_core._recording import file_allows, machine_file, notice, read_file, variable_prefix
-from usage_core._recording.recorder import lease_holder, lease_stands, recorder_of
+from usage_core._local import file_allows, machine_file, read_file, variable_prefix
+from usage_core._recorder import lease_holder, lease_stands, recorder_of
 from usage_core.commands._folder import known_folder, names_of, outboxes_of
 
 __all__ = ["File", "Status", "status", "stored_choice"]
@@ -85,7 +85,7 @@ def status(tracker: Tracker) -> Status:
         source=source,
         choice=stored_choice(folder.consent) if folder else "none",
         notice_due=bool(
-            folder and recorder.notice and not notice.is_known(folder.notice, recorder.notice)
+            folder and recorder.notice and not _notice.is_known(folder.notice, recorder.notice)
         ),
         transport=transport,
         transport_source=f"{prefix}_USAGE_TRANSPORT" if swapped else tracker.app,

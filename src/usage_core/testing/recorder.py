@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 import attrs
 
-from usage_core import Tracker, _recording
+from usage_core import Tracker, _local
 from usage_core._delivery.records import load_fact
 from usage_core._identity.lifecycle import step
 from usage_core._identity.state import Identity
+from usage_core._local import StateFolder
 from usage_core._messages import Alias, Capture, Message
-from usage_core._recording import StateFolder
-from usage_core._recording.recorder import Recorder, compose
+from usage_core._recorder import Recorder, compose
 from usage_core.adapters import finish
 
 __all__ = ["UsageRecorder", "assert_documented", "assert_silent", "recording"]
@@ -100,14 +100,14 @@ def recording() -> Generator[UsageRecorder]:
     def drop(_: Recorder, command: str, name: str) -> None:
         recorder.undeclared.append(f"{name!r} of {command!r}")
 
-    kept = Recorder.record, Recorder.drop, _recording.may_record
+    kept = Recorder.record, Recorder.drop, _local.may_record
     setattr(Recorder, "record", record)  # noqa: B010  # a method, for now
     setattr(Recorder, "drop", drop)  # noqa: B010  # as above
-    _recording.may_record = may_record
+    _local.may_record = may_record
     try:
         yield recorder
     finally:
-        Recorder.record, Recorder.drop, _recording.may_record = kept  # type: ignore[method-assign]  # back
+        Recorder.record, Recorder.drop, _local.may_record = kept  # type: ignore[method-assign]  # back
     if recorder.undeclared:
         raise AssertionError(f"recorded, but not declared: {', '.join(recorder.undeclared)}")
 

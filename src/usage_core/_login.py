@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from usage_core._recording import StateFolder, record_path
-from usage_core._recording.recorder import lease_holder, lease_stands
+from usage_core._local import StateFolder, record_path
+from usage_core._recorder import lease_holder, lease_stands
 
 __all__ = ["wait_for_link"]
 

@@ -12,8 +12,8 @@ import os
 import sys
 import time
 
-from usage_core import _recording
-from usage_core._recording import LARGEST, put_record, read_file, write_file
+from usage_core import _local
+from usage_core._local import LARGEST, put_record, read_file, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import cast
 
     from usage_core import Tracker
-    from usage_core._recording import StateFolder
+    from usage_core._local import StateFolder
 else:
 
     def cast(_: str, value: object) -> object:
@@ -140,11 +140,11 @@ class Recorder:
 
     def decision(self) -> "tuple[bool, str]":
         """Return whether anything may be recorded at this moment, and who decided that."""
-        return _recording.may_record(self.app, self.folder)
+        return _local.may_record(self.app, self.folder)
 
     def transport(self) -> str:
         """Return the name of the transport to record for: the environment's, else the author's."""
-        variable = f"{_recording.variable_prefix(self.app)}_USAGE_TRANSPORT"
+        variable = f"{_local.variable_prefix(self.app)}_USAGE_TRANSPORT"
         return os.environ.get(variable, "").strip() or str(self.config["transport"])
 
     def record(
@@ -169,10 +169,10 @@ class Recorder:
             return
         first = False
         if self.notice is not None:
-            from usage_core._recording import notice
+            from usage_core import _notice
 
-            first = not notice.is_known(folder.notice, self.notice)
-            if first and not notice.show(folder.notice, self.notice):
+            first = not _notice.is_known(folder.notice, self.notice)
+            if first and not _notice.show(folder.notice, self.notice):
                 return
         now = time.time_ns()
         name = record_name(now, next(_numbers))
@@ -199,7 +199,7 @@ class Recorder:
             return
         self._start_worker(folder, transport, even_in_a_pause=kind == "login")
         if kind == "login":
-            from usage_core._recording.login import wait_for_link
+            from usage_core._login import wait_for_link
 
             wait_for_link(folder, transport, name)
 
@@ -211,7 +211,7 @@ class Recorder:
         return {**self.config, "transport": transport, "path": self._importable()}
 
     def _where_it_runs(self, folder: "StateFolder", transport: str) -> "tuple[str, bool]":
-        if not _recording.is_transport_name(transport):
+        if not _local.is_transport_name(transport):
             return "never", True
         try:
             known = read_file(folder.remembered(transport), most=20)
@@ -251,7 +251,7 @@ class Recorder:
         program = _program_folders()
         path = [entry for entry in self._elsewhere(sys.path) if entry not in program]
         last = [entry for entry in sys.path if entry in program]
-        ours = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+        ours = os.path.dirname(os.path.dirname(__file__))
         return [*path, *last] if ours in path or ours in last else [*path, *last, ours]
 
     def _environment(self) -> "dict[bytes, bytes]":
@@ -259,7 +259,7 @@ class Recorder:
 
         Python looks there before it is told where to import from.
         """
-        environ = _recording.environment()
+        environ = _local.environment()
         if b"PYTHONPATH" in environ:
             path = os.fsdecode(environ[b"PYTHONPATH"]).split(os.pathsep)
             environ[b"PYTHONPATH"] = os.fsencode(os.pathsep.join(self._elsewhere(path)))
@@ -312,7 +312,7 @@ def compose(
             return text
     except (ValueError, RecursionError):
         pass
-    from usage_core._recording.misfit import fitting
+    from usage_core._misfit import fitting
 
     whole["properties"] = {}
     whole["properties"] = fitting(properties, _LARGEST - len(dumps(whole)))
@@ -375,7 +375,7 @@ def dumps(value: object, *, other: "Callable[[object], object] | None" = None) -
     except ValueError:
         if other is not None:
             raise
-        from usage_core._recording.misfit import explain
+        from usage_core._misfit import explain
 
         raise ValueError(explain(value)) from None
 
@@ -447,7 +447,7 @@ def start(config: str, environ: "dict[bytes, bytes]") -> int:
             return _spawn(arguments, environ, data)
         except NotImplementedError:  # no POSIX_SPAWN_SETSID on this system
             pass
-    from usage_core._recording.popen import popen
+    from usage_core._popen import popen
 
     return popen(arguments, environ, data)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from usage_core._recording import recorder
+from usage_core import _recorder
 
 __all__ = ["explain", "fitting"]
 
@@ -13,8 +13,8 @@ _CUT = 1000
 
 
 def explain(value: object) -> str:
-    """Return, of a *value* that `recorder.dumps` refused, which part JSON cannot carry, and why."""
-    return f"value{_misfit(value, recorder.DEEPEST)}"
+    """Return which part of a *value* that `_recorder.dumps` refused JSON cannot carry, and why."""
+    return f"value{_misfit(value, _recorder.DEEPEST)}"
 
 
 def fitting(properties: Mapping[str, object], room: int) -> dict[str, object]:
@@ -26,7 +26,7 @@ def fitting(properties: Mapping[str, object], room: int) -> dict[str, object]:
     for key, value in properties.items():
         cut = value[:_CUT] if isinstance(value, str) else value
         try:
-            size = len(recorder.dumps({key: cut}, other=recorder.plain))
+            size = len(_recorder.dumps({key: cut}, other=_recorder.plain))
         except (ValueError, RecursionError):  # nested too deep
             continue
         if size <= room:
@@ -56,7 +56,7 @@ def _misfit(value: object, depth: int) -> str | None:
 
 def _fits(value: object) -> bool:
     try:
-        recorder.dumps(value, other=recorder.refuse)
+        _recorder.dumps(value, other=_recorder.refuse)
     except ValueError:
         return False
     return True

@@ -10,7 +10,7 @@ __all__ = ["popen"]
 
 
 def popen(arguments: list[str], environ: dict[bytes, bytes], data: bytes) -> int:
-    """Start a worker with *data* on its standard input, as `recorder.start` does."""
+    """Start a worker with *data* on its standard input, as `_recorder.start` does."""
     windows = sys.platform == "win32"
     process = subprocess.Popen(
         arguments,

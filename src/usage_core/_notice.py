@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from usage_core._recording import make_folder, read_file
+from usage_core._local import make_folder, read_file
 
 __all__ = ["is_known", "show"]
 

@@ -1,9 +1,12 @@
-"""What runs inside the user's command: the standard library only, and little of that.
+"""What a command has to know of this machine before anything else.
 
-It is in few modules, since the import system alone costs as much as 150 lines of code for each.
-Here is what a command has to know before anything else: whether anything may be recorded, and how
-small private files are kept in a folder that others may have touched. A no ends there. Otherwise
-`recorder` composes a fact, puts it into the journal and starts the worker if it is due.
+That is whether anything may be recorded, and how small private files are kept in a folder that
+others may have touched. A no ends here. Otherwise `_recorder` composes a fact, puts it into the
+journal and starts the worker if it is due.
+
+Beside the package's front door is all that runs inside the user's command: the standard library
+only, and little of that. What every command needs is in few modules, since the import system alone
+costs as much as 150 lines of code for each.
 
 What a command loads has its annotations in quotes: the module `__future__`, which a small program
 has not loaded, would be a tenth of all that it pays.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage_core._recording.recorder import exit_code_of
+from usage_core._recorder import exit_code_of
 
 __all__ = ["describe_error"]
 
@@ -41,6 +41,6 @@ def _text(error: BaseException, errors: str) -> str:
 
 
 def _scrubbed(text: str) -> str:
-    from usage_core._recording.scrub import scrub  # compiles patterns: only when something failed
+    from usage_core._scrub import scrub  # compiles patterns: only when something failed
 
     return scrub(text)

@@ -43,6 +43,44 @@ def test_two_trackers_of_a_process_never_give_two_records_one_name(
     assert 2 == len(folder.facts.names())
 
 
+def test_a_record_that_a_listing_overlooks_is_not_overtaken_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Folder(str(tmp_path)).facts
+    facts.put("1", "{}")
+    list_folder = os.listdir
+
+    def list_while_records_come(folder: str) -> list[str]:
+        shown = list_folder(folder)
+        monkeypatch.setattr(os, "listdir", list_folder)
+        facts.put("2", "{}")
+        facts.put("3", "{}")
+        return [*shown, "3.json"]
+
+    monkeypatch.setattr(os, "listdir", list_while_records_come)
+
+    assert ["1", "2", "3"] == facts.names()
+
+
+def test_a_record_that_comes_while_the_folder_is_listed_waits_for_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Folder(str(tmp_path)).facts
+    facts.put("1", "{}")
+    list_folder = os.listdir
+    coming = iter("2345")
+
+    def list_and_let_one_come(folder: str) -> list[str]:
+        shown = list_folder(folder)
+        facts.put(next(coming), "{}")
+        return shown
+
+    monkeypatch.setattr(os, "listdir", list_and_let_one_come)
+
+    assert ["1"] == facts.names()
+    assert ["1", "2", "3"] == facts.names()
+
+
 def counted(toolbox: Toolbox) -> Counter[str]:
     """How often each command counts, for a back end that drops what it has seen."""
     seen = {

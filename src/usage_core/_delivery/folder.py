@@ -67,12 +67,14 @@ class Queue:
         return put_record(self.folder, name, text, always=always, sync=sync)
 
     def names(self) -> list[str]:
-        """Return the names of all records, oldest first; none where there is no folder."""
-        try:
-            found = os.listdir(self.folder)
-        except FileNotFoundError:
-            return []
-        return sorted(name[:-5] for name in found if name[:1] != "." and name.endswith(".json"))
+        """Return the names of all records, oldest first; none where there is no folder.
+
+        A listing may miss a record that comes while it runs and show a later one (POSIX `readdir`):
+        a login without the logout before it. So what a first listing showed says how far to look,
+        and a second one, which cannot miss what came before that, says what is there.
+        """
+        newest = max(self._list(), default="")
+        return sorted(name for name in self._list() if name <= newest) if newest else []
 
     def read(self, name: str) -> bytes:
         """Return the text of a record; raises `OSError` if it is not a file of a record's size."""
@@ -117,3 +119,10 @@ class Queue:
                 and entry.stat(follow_symlinks=False).st_mtime_ns < before_ns
             ):
                 remove_file(entry.path)
+
+    def _list(self) -> list[str]:
+        try:
+            found = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        return [name[:-5] for name in found if name[:1] != "." and name.endswith(".json")]

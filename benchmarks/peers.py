@@ -13,7 +13,7 @@ import argparse
 import math
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
@@ -27,9 +27,10 @@ from benchmarks.tables import added, error_of_median, quartiles, ratio, table
 
 HOSTS = ("bare", "argparse", "click", "typer")
 APPS = ("click", "typer")  # whose app the programs hand over: it can be instrumented
-# Times as many rounds of ours: less is added than the host varies by from one run to the next, and
-# a Typer app, which the budget is about, varies most.
-MORE, MORE_IN_TYPER = 10, 30
+# How often in each round, where it is not once. Less of ours is added than the host varies by from
+# one run to the next, and a Typer app varies most; the budgets compare with Arcade's.
+TURNS = {"usage": 10, "usage_instrument": 10}
+TURNS_IN_TYPER = {"usage": 60, "usage_instrument": 10, "arcade": 3}
 # Objects more to begin with: they move the garbage collections, which fall on one side or the other
 # of a comparison and cost as much as a few modules.
 BALLAST = (0, 140, 280, 420, 560)
@@ -57,15 +58,15 @@ def in_the_command(here: Stage, host: str, rounds: int) -> None:
     """Measure what each system adds to the command's own process."""
     systems = (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if host in APPS else SYSTEMS
     pairs = [(here.bare(system, host), here.tracked(system, host)) for system in systems]
-    more = MORE_IN_TYPER if host == "typer" else MORE
-    compare(f"command-{host}", systems, pairs, rounds, more, count=host in ("bare", "typer"))
+    turns = TURNS_IN_TYPER if host == "typer" else TURNS
+    compare(f"command-{host}", systems, pairs, rounds, turns, count=host in ("bare", "typer"))
 
 
 def opted_out(here: Stage, rounds: int) -> None:
     """Measure what each system adds to the command of a person who said no."""
     systems = [system for system in (SYSTEMS[0], INSTRUMENTED, *SYSTEMS[1:]) if system.opt_out]
     pairs = [(here.bare(s, "typer"), silenced(here.tracked(s, "typer"), s)) for s in systems]
-    compare("opted-out", systems, pairs, rounds, MORE, count=True)
+    compare("opted-out", systems, pairs, rounds, TURNS, count=True)
 
 
 def compare(
@@ -73,13 +74,13 @@ def compare(
     systems: Sequence[System],
     pairs: Sequence[Pair],
     rounds: int,
-    more: int,
+    turns: Mapping[str, int],
     *,
     count: bool,
 ) -> None:
     """Measure what the second of each pair adds to the first, and save it under *name*."""
     samples = interleaved([case for pair in pairs for case in pair], rounds)
-    computed = computing(pairs, rounds, more)
+    computed = computing(pairs, rounds, turns)
     counts = counted(pairs) if count else {}
     rows, found = [], {}
     for system, (bare, with_it) in zip(systems, pairs, strict=True):
@@ -100,16 +101,18 @@ def compare(
     save(name, found, f"{load_note(rounds)}\n\n{table([*header, 'CPU, of ours'], rows)}")
 
 
-def computing(pairs: Sequence[Pair], rounds: int, more: int) -> dict[str, list[float]]:
-    """Return the milliseconds of CPU that the second of each pair adds to the first, by round.
+def computing(
+    pairs: Sequence[Pair], rounds: int, turns: Mapping[str, int]
+) -> dict[str, list[float]]:
+    """Return the milliseconds of CPU that the second of each pair adds to the first, turn by turn.
 
-    A pair of ours is run *more* times in each round.
+    A pair has as many *turns* in each round as are given for its system, or one.
     """
     found: dict[str, list[float]] = {with_it.name: [] for _, with_it in pairs}
     for number in range(rounds + 1):
         for pair in pairs:
             extra = found[pair[1].name]
-            for turn in range(more if pair[1].name.startswith("usage") else 1):
+            for turn in range(turns.get(pair[1].name, 1)):
                 cases = [laden(case, BALLAST[(number + turn) % len(BALLAST)]) for case in pair]
                 if (number + turn) % 2:
                     without, with_it = side_by_side(cases)

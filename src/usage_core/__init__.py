@@ -64,7 +64,7 @@ __all__ = [
 # What `instrument` adds where its author asked for it there.
 _OF_ADAPTERS = ("options", "option_values")
 
-_PLAIN = (str, int, bool, type(None))
+_PLAIN = {str, int, bool, type(None)}
 
 _HOMES = {
     "Alias": "_messages",
@@ -383,7 +383,7 @@ def _check_carried(
 ) -> None:
     """Check that the worker can be told *config*, which only what is not plain could prevent."""
     names, values = (*options, *plugins), (*options.values(), config["whoami"])
-    if all(type(name) is str for name in names) and all(type(v) in _PLAIN for v in values):
+    if set(map(type, names)) <= {str} and set(map(type, values)) <= _PLAIN:
         return  # no import for what nearly all tools have
     from usage_core._recorder import dumps
 

@@ -292,7 +292,10 @@ def is_foreign(path: str) -> bool:
     if not hasattr(os, "geteuid"):
         return False
     try:
-        owners = {os.lstat(path).st_uid, os.stat(path).st_uid}
+        found = os.lstat(path)
+        owners = {found.st_uid}
+        if stat.S_ISLNK(found.st_mode):
+            owners.add(os.stat(path).st_uid)
     except FileNotFoundError:
         above = os.path.dirname(path)
         return above != path and is_foreign(above)
@@ -303,17 +306,13 @@ def is_foreign(path: str) -> bool:
 
 def variable_prefix(app: str) -> str:
     """Return how the variables of *app* begin: `my-tool` has `MY_TOOL_USAGE_TRACKING`."""
-    return "".join(c if c.isalnum() else "_" for c in app).upper()
+    return app.replace("-", "_").replace(".", "_").upper()
 
 
 def is_transport_name(name: str) -> bool:
     """Say whether *name* can be a transport's: letters, digits, `_`, `-` and `.`, not first."""
-    return (
-        0 < len(name) <= 64
-        and name[0].isalnum()
-        and name.isascii()
-        and all(c.isalnum() or c in "_-." for c in name)
-    )
+    letters = name.replace("_", "").replace("-", "").replace(".", "")
+    return len(name) <= 64 and name[:1].isalnum() and letters.isalnum() and name.isascii()
 
 
 def _take_room(spool: str, size: int, always: bool) -> bool:

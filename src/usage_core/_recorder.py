@@ -17,7 +17,7 @@ from usage_core._local import LARGEST, put_record, read_file, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
     from typing import cast
 
     from usage_core import Tracker
@@ -249,10 +249,9 @@ class Recorder:
         and so does the one that this very module is from, if nothing else leads there.
         """
         program = _program_folders()
-        path = [entry for entry in self._elsewhere(sys.path) if entry not in program]
-        last = [entry for entry in sys.path if entry in program]
+        path = sorted(self._elsewhere(sys.path, but=program), key=program.__contains__)
         ours = os.path.dirname(os.path.dirname(__file__))
-        return [*path, *last] if ours in path or ours in last else [*path, *last, ours]
+        return path if ours in path else [*path, ours]
 
     def _environment(self) -> "dict[bytes, bytes]":
         """Return the worker's: this one, without a way that leads to where the user happens to be.
@@ -262,11 +261,12 @@ class Recorder:
         environ = _local.environment()
         if b"PYTHONPATH" in environ:
             path = os.fsdecode(environ[b"PYTHONPATH"]).split(os.pathsep)
-            environ[b"PYTHONPATH"] = os.fsencode(os.pathsep.join(self._elsewhere(path)))
+            environ[b"PYTHONPATH"] = os.fsencode(os.pathsep.join(self._elsewhere(path, but=())))
         return environ
 
-    def _elsewhere(self, path: "list[str]") -> "list[str]":
-        return [entry for entry in path if os.path.isabs(entry) and entry not in self._here]
+    def _elsewhere(self, path: "list[str]", *, but: "Container[str]") -> "list[str]":
+        here, isabs = self._here, os.path.isabs
+        return [entry for entry in path if entry in but or (isabs(entry) and entry not in here)]
 
 
 def recorder_of(tracker: "Tracker") -> "Recorder":
@@ -572,5 +572,5 @@ def _program_folders() -> "set[str]":
         return set(sys.path[:1])  # Python has put there what the program's links lead to
     folders = {given, os.path.realpath(file)}
     for _ in range(1 if spec is None else spec.name.count(".") + 1):
-        folders = {os.path.dirname(folder) for folder in folders}
+        folders = set(map(os.path.dirname, folders))
     return folders

@@ -304,9 +304,18 @@ MUTATIONS = (
     Mutation(
         "a spool has no order",
         FOLDER,
-        "return sorted(name[:-5]",
-        "return list(name[:-5]",
+        "return sorted(name for",
+        "return list(name for",
         (f"{CLOCK}::test_what_was_recorded_first_is_folded_and_delivered_first",),
+    ),
+    Mutation(
+        "a spool trusts one listing",
+        FOLDER,
+        "name for name in self._list() if name <= newest",
+        "name for name in self._list()",
+        (
+            f"{LOSSLESS}::test_a_record_that_comes_while_the_folder_is_listed_waits_for_the_next_look",
+        ),
     ),
     Mutation(
         "a full spool refuses a login",

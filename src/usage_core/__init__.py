@@ -108,7 +108,9 @@ class Tracker:
         and name; any other is dropped. Raises `ValueError` for what could never work.
         """
         if getattr(sys, "frozen", False):
-            _be_the_worker_if_started_as_one()
+            from usage_core import _frozen
+
+            _frozen.be_the_worker_if_started_as_one()
         _check(app, transport, errors)
         if state_dir is None:
             state_dir = _local.default_folder(app, os.environ)
@@ -129,7 +131,9 @@ class Tracker:
         _check_carried(config, options, plugins)
         self.app = app
         self.version = str(version)
-        self.events = None if events is None else {name: dict(of) for name, of in events.items()}
+        if events is not None:
+            events = dict(zip(events, map(dict, events.values()), strict=True))
+        self.events = events
         self._errors = errors
         self._credentials = credentials
         self._folder = None if folder is None else _local.StateFolder(folder)
@@ -355,15 +359,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> "list[str]":
     return [*__all__, "__version__"]
-
-
-def _be_the_worker_if_started_as_one() -> None:
-    from usage_core._recorder import GUARD
-
-    if os.environ.pop(GUARD, None):
-        from usage_core._delivery.process import main_frozen
-
-        main_frozen()
 
 
 def _check(app: str, transport: str, errors: str) -> None:

@@ -119,8 +119,6 @@ def file_allows(path: str) -> bool:
 class StateFolder:
     """Where the files of one app lie that a command uses; `_delivery.folder` knows the others."""
 
-    __slots__ = ("consent", "journal", "lease", "notice", "outboxes", "root", "usage")
-
     def __init__(self, root: str) -> None:
         self.root = root
         self.usage = os.path.join(root, "usage")  # all that is below it is ours alone
@@ -215,7 +213,8 @@ def environment() -> "dict[bytes, bytes]":
     try:
         from posix import environ
     except ImportError:
-        return {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+        names, values = os.environ.keys(), os.environ.values()
+        return dict(zip(map(os.fsencode, names), map(os.fsencode, values), strict=True))
     return dict(environ)
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from usage_core import _recorder
 
-__all__ = ["explain", "fitting"]
+__all__ = ["explain", "fitting", "plain"]
 
 _CUT = 1000
 
@@ -26,13 +26,21 @@ def fitting(properties: Mapping[str, object], room: int) -> dict[str, object]:
     for key, value in properties.items():
         cut = value[:_CUT] if isinstance(value, str) else value
         try:
-            size = len(_recorder.dumps({key: cut}, other=_recorder.plain))
+            size = len(_recorder.dumps({key: cut}, other=plain))
         except (ValueError, RecursionError):  # nested too deep
             continue
         if size <= room:
             room -= size
             kept[key] = cut
     return kept
+
+
+def plain(value: object) -> str:
+    """Return *value* as text, whatever it is: what a property becomes that JSON cannot carry."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  # somebody else's __str__
+        return type(value).__name__
 
 
 def _misfit(value: object, depth: int) -> str | None:

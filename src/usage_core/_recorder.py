@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
     from typing import cast
 
-    from usage_core import Tracker
     from usage_core._local import StateFolder
 else:
 
@@ -32,7 +31,6 @@ else:
 __all__ = [
     "DEEPEST",
     "FAILED",
-    "GUARD",
     "LONGEST",
     "SUCCEEDED",
     "WORKER_LIVES",
@@ -42,9 +40,7 @@ __all__ = [
     "exit_code_of",
     "lease_holder",
     "lease_stands",
-    "plain",
     "record_name",
-    "recorder_of",
     "refuse",
     "session",
     "start",
@@ -60,9 +56,6 @@ WORKER_LIVES = 10.0
 
 LONGEST = 7200.0
 """A lease with more seconds than this to go counts as none: the clock was set back."""
-
-GUARD = "_USAGE_CORE_WORKER"
-"""Set for a frozen app that runs again as its own worker; `Tracker` looks at it before all else."""
 
 _BOOT = """\
 import json, sys
@@ -138,10 +131,6 @@ class Recorder:
         self._here = here
         self._workers: set[int] = set()
 
-    def decision(self) -> "tuple[bool, str]":
-        """Return whether anything may be recorded at this moment, and who decided that."""
-        return _local.may_record(self.app, self.folder)
-
     def transport(self) -> str:
         """Return the name of the transport to record for: the environment's, else the author's."""
         variable = f"{_local.variable_prefix(self.app)}_USAGE_TRANSPORT"
@@ -158,7 +147,7 @@ class Recorder:
     ) -> None:
         """Put one fact into the journal and see to it that a worker comes; a login waits for it.
 
-        Whether it may is not asked again: for whoever calls this, `decision` said yes.
+        Whether it may is not asked again: for whoever calls this, `may_record` said yes.
         """
         folder = self.folder
         if folder is None:
@@ -231,7 +220,11 @@ class Recorder:
         self, folder: "StateFolder", transport: str, *, even_in_a_pause: bool
     ) -> None:
         for process in tuple(self._workers):  # one may be leaving while the next is started
-            if _reap(process):
+            try:
+                gone = os.waitpid(process, os.WNOHANG)[0] != 0
+            except (AttributeError, ChildProcessError):  # Windows; somebody else collected it
+                gone = True
+            if gone:
                 self._workers.discard(process)
         if lease_stands(folder.lease, time.time()) and not (
             even_in_a_pause and lease_holder(folder.lease) is None
@@ -269,11 +262,6 @@ class Recorder:
         return [entry for entry in path if entry in but or (isabs(entry) and entry not in here)]
 
 
-def recorder_of(tracker: "Tracker") -> "Recorder":
-    """Return what *tracker* records through: for `commands`, which work on the same files."""
-    return tracker._recorder  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its module
-
-
 def record_name(time_ns: int, number: int) -> str:
     """Return the name of a fact's record: names sort by time, and no two processes share one."""
     return f"{max(time_ns, 0):020d}-{os.getpid()}-{number}"
@@ -307,12 +295,12 @@ def compose(
         "properties": properties,
     }
     try:
-        text = dumps(whole, other=plain)
+        text = dumps(whole, other=str)
         if len(text) <= _LARGEST:
             return text
-    except (ValueError, RecursionError):
+    except Exception:  # noqa: BLE001  # nested too deep, or somebody else's __str__
         pass
-    from usage_core._misfit import fitting
+    from usage_core._misfit import fitting, plain
 
     whole["properties"] = {}
     whole["properties"] = fitting(properties, _LARGEST - len(dumps(whole)))
@@ -385,14 +373,6 @@ def refuse(value: object) -> object:
     raise ValueError(value)
 
 
-def plain(value: object) -> str:
-    """Return *value* as text, whatever it is: what a property becomes that JSON cannot carry."""
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001  # somebody else's __str__
-        return type(value).__name__
-
-
 def lease_stands(path: str, now: float) -> bool:
     """Say whether the lease at *path* holds at *now* (seconds since 1970): start no worker."""
     try:
@@ -432,9 +412,9 @@ def start(config: str, environ: "dict[bytes, bytes]") -> int:
     if not sys.executable:
         raise OSError("this interpreter does not know its own path")
     if getattr(sys, "frozen", False):
-        # The second is PyInstaller's: one file unpacks again, as it outlives what it unpacked to.
-        environ = {**environ, GUARD.encode(): b"1", b"PYINSTALLER_RESET_ENVIRONMENT": b"1"}
-        arguments = [sys.executable]
+        from usage_core import _frozen
+
+        arguments, environ = _frozen.command(environ)
     else:
         # -P: the folder that the user is in is never importable.
         isolation = "-I" if sys.flags.isolated else "-P"
@@ -524,14 +504,6 @@ def _lives(holder: "int | None") -> bool:
     except OSError:
         return True
     return True
-
-
-def _reap(process: int) -> bool:
-    """Collect *process*, started here, if it has ended; say whether it is gone."""
-    try:
-        return os.waitpid(process, os.WNOHANG)[0] != 0
-    except (AttributeError, ChildProcessError):  # Windows; somebody else collected it
-        return True
 
 
 def _spawn(arguments: "list[str]", environ: "dict[bytes, bytes]", data: bytes) -> int:

@@ -24,8 +24,6 @@ __all__ = ["Folder", "Queue"]
 class Folder(StateFolder):
     """All files of one app: `usage.json` for anyone to read, and a folder `usage` that is ours."""
 
-    __slots__ = ("aside", "facts", "health", "identity", "in_hand", "ledger", "lock")
-
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self.facts = Queue(self.journal)

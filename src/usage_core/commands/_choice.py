@@ -10,8 +10,8 @@ from usage_core import Tracker
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.process import locked
 from usage_core._local import file_allows, make_folder, write_file
-from usage_core._recorder import recorder_of
 from usage_core.commands._folder import erase_tree, folder_of, outboxes_of
+from usage_core.commands._tracker import decision_of
 
 __all__ = ["Disabled", "Enabled", "disable", "enable"]
 
@@ -49,7 +49,7 @@ def enable(tracker: Tracker) -> Enabled:
     if not file_allows(folder.consent) and not _emptied(folder)[1]:
         raise OSError("somebody holds the lock, so what was recorded before cannot be removed")
     _store(folder, b"on\n")
-    allowed, source = recorder_of(tracker).decision()
+    allowed, source = decision_of(tracker)
     return Enabled(folder.consent, None if allowed else source)
 
 

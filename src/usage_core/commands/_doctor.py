@@ -13,11 +13,11 @@ from usage_core import Tracker, _notice
 from usage_core._delivery.folder import Folder
 from usage_core._delivery.health import load
 from usage_core._local import machine_file, variable_prefix
-from usage_core._recorder import recorder_of
 from usage_core.commands import _network, _workshop
 from usage_core.commands._finding import Finding
 from usage_core.commands._folder import known_folder, names_of, outboxes_of
 from usage_core.commands._status import Status, status, stored_choice
+from usage_core.commands._tracker import recorder_of
 
 __all__ = ["Diagnosis", "Finding", "doctor"]
 

@@ -16,8 +16,9 @@ from usage_core._delivery.workplace import Workplace
 from usage_core._identity.state import Anonymous
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
 from usage_core._local import file_allows, make_folder
-from usage_core._recorder import recorder_of, uuid4
+from usage_core._recorder import uuid4
 from usage_core.commands._folder import erase_tree, folder_of
+from usage_core.commands._tracker import decision_of, recorder_of
 
 __all__ = ["Forgotten", "Reset", "forget", "reset"]
 
@@ -102,12 +103,12 @@ def _settle(tracker: Tracker, folder: Folder) -> int:
     names = folder.facts.names()
     if not names:
         return 0
-    recorder = recorder_of(tracker)
-    if not recorder.decision()[0]:
+    if not decision_of(tracker)[0]:
         for name in names:
             folder.facts.remove(name)
         return len(names)
     end = time.monotonic() + FOLDING_SECONDS
+    recorder = recorder_of(tracker)
     config = Config.from_json(recorder.worker_config(recorder.transport()))
     place = Workplace(config, lambda: end - time.monotonic())
     try:

@@ -11,8 +11,8 @@ import attrs
 from usage_core import Tracker
 from usage_core._delivery.health import Health, load
 from usage_core._delivery.ledger import Ledger
-from usage_core._recorder import recorder_of
 from usage_core.commands._folder import known_folder, names_of
+from usage_core.commands._tracker import decision_of, recorder_of
 
 __all__ = ["Flushed", "flush"]
 
@@ -46,7 +46,7 @@ def flush(
     Only what the present transport is owed is delivered, whatever pause the collector asked for.
     """
     recorder = recorder_of(tracker)
-    folder, (allowed, source) = known_folder(tracker), recorder.decision()
+    folder, (allowed, source) = known_folder(tracker), decision_of(tracker)
     if folder is None or not allowed:
         return Flushed(0, 0, (), source)
 

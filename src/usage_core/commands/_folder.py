@@ -8,7 +8,7 @@ import shutil
 from usage_core import Tracker
 from usage_core._delivery.folder import Folder, Queue
 from usage_core._local import variable_prefix
-from usage_core._recorder import recorder_of
+from usage_core.commands._tracker import recorder_of
 
 __all__ = ["erase_tree", "folder_of", "known_folder", "names_of", "outboxes_of"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from usage_core import Tracker
-from usage_core._recorder import FAILED, SUCCEEDED, recorder_of
+from usage_core._recorder import FAILED, SUCCEEDED
+from usage_core.commands._tracker import recorder_of
 
 __all__ = ["MessageSpec", "Preview", "PropertySpec", "preview"]
 

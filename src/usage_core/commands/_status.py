@@ -16,8 +16,9 @@ from usage_core._delivery.health import Note, load
 from usage_core._identity.state import Linked
 from usage_core._identity.store import IdentityStore, UnusableIdentityError
 from usage_core._local import file_allows, machine_file, read_file, variable_prefix
-from usage_core._recorder import lease_holder, lease_stands, recorder_of
+from usage_core._recorder import lease_holder, lease_stands
 from usage_core.commands._folder import known_folder, names_of, outboxes_of
+from usage_core.commands._tracker import decision_of, recorder_of
 
 __all__ = ["File", "Status", "status", "stored_choice"]
 
@@ -72,7 +73,7 @@ def status(tracker: Tracker) -> Status:
     """Return the status; touches no file, starts nothing and asks nobody."""
     recorder = recorder_of(tracker)
     folder, transport = known_folder(tracker), recorder.transport()
-    allowed, source = recorder.decision()
+    allowed, source = decision_of(tracker)
     host = cast(Mapping[str, object], recorder.config["options"]).get("host")
     prefix = variable_prefix(tracker.app)
     swapped = transport != recorder.config["transport"]

@@ -18,8 +18,9 @@ from usage_core._delivery.guard import Guard
 from usage_core._delivery.plugins import Plugins, transport_module
 from usage_core._delivery.transport import Runs, Transport, TransportNotFoundError
 from usage_core._local import is_transport_name
-from usage_core._recorder import lease_holder, recorder_of
+from usage_core._recorder import lease_holder
 from usage_core.commands._finding import Finding
+from usage_core.commands._tracker import recorder_of
 
 __all__ = ["credentials", "endpoint", "interpreter", "lock", "plugins", "transport"]
 

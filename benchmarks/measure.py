@@ -12,8 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -87,12 +86,11 @@ def once(case: Case, *, wait: bool = False) -> Sample:
     as it always does, and never beside the next one. Raises `RuntimeError` for a command that
     fails.
     """
-    with _home(case) as home:
-        sample = here(case, home)
-        if wait and not sample.killed:
-            return attrs.evolve(sample, after=leftovers.collect())
-        leftovers.end()
-        return sample
+    sample = here(case, _home(case))
+    if wait and not sample.killed:
+        return attrs.evolve(sample, after=leftovers.collect())
+    leftovers.end()
+    return sample
 
 
 def here(case: Case, home: Path) -> Sample:
@@ -119,23 +117,22 @@ def side_by_side(cases: Sequence[Case]) -> list[float]:
     start goes to the other processors, as it would. Raises `RuntimeError` for a command that fails.
     """
     ended: dict[int, tuple[int, float]] = {}
-    with ExitStack() as stack:
-        homes = [stack.enter_context(_home(case)) for case in cases]
-        processors = os.sched_getaffinity(0)
-        shared = {max(processors)}
-        os.sched_setaffinity(0, shared)
-        try:
-            processes = [_start(case, home) for case, home in zip(cases, homes, strict=True)]
-        finally:
-            os.sched_setaffinity(0, processors)
-        while len(ended) < len(processes):
-            for process in processes:
-                if process not in ended:
-                    leftovers.move(process, processors - shared or processors)
-                    if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                        ended[process] = _end(process)
-            time.sleep(0.0005)
-        leftovers.end()
+    homes = [_home(case) for case in cases]
+    processors = os.sched_getaffinity(0)
+    shared = {max(processors)}
+    os.sched_setaffinity(0, shared)
+    try:
+        processes = [_start(case, home) for case, home in zip(cases, homes, strict=True)]
+    finally:
+        os.sched_setaffinity(0, processors)
+    while len(ended) < len(processes):
+        for process in processes:
+            if process not in ended:
+                leftovers.move(process, processors - shared or processors)
+                if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    ended[process] = _end(process)
+        time.sleep(0.0005)
+    leftovers.end()
     for case, process in zip(cases, processes, strict=True):
         if ended[process][0] != 0:
             raise _failed(case, ended[process][0])
@@ -169,31 +166,34 @@ def instructions(case: Case) -> int | None:
     """
     if shutil.which("valgrind") is None:
         return None
-    with _home(case) as home:
-        counts = home / "counts"
-        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
-        environment = {**case.environment(home), "PYTHONHASHSEED": "0"}
-        try:
-            done = subprocess.run(
-                [*valgrind, *case.command()],
-                env=environment,
-                capture_output=True,
-                check=False,
-                timeout=120,
-            )
-        except subprocess.TimeoutExpired:  # a client whose threads wait for each other for ever
-            return None
-        found = re.search(r"^(?:totals|summary): (\d+)", counts.read_text("utf-8"), re.MULTILINE)
-        if done.returncode or found is None:
-            raise RuntimeError(f"{case.name}: {done.stderr.decode('utf-8', 'replace')}")
-        return int(found[1])
+    home = _home(case)
+    counts = home / "counts"
+    valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
+    environment = {**case.environment(home), "PYTHONHASHSEED": "0"}
+    try:
+        done = subprocess.run(
+            [*valgrind, *case.command()],
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+    except subprocess.TimeoutExpired:  # a client whose threads wait for each other for ever
+        return None
+    found = re.search(r"^(?:totals|summary): (\d+)", counts.read_text("utf-8"), re.MULTILINE)
+    if done.returncode or found is None:
+        raise RuntimeError(f"{case.name}: {done.stderr.decode('utf-8', 'replace')}")
+    return int(found[1])
 
 
-@contextmanager
-def _home(case: Case) -> Generator[Path]:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        case.prepare(Path(home))
-        yield Path(home)
+def _home(case: Case) -> Path:
+    """Make a home for *case* in the current folder, which whoever measures removes at the end.
+
+    Not earlier: for minutes after it was deleted, ext4 steps over each file when it makes another.
+    """
+    home = Path(tempfile.mkdtemp(dir=Path.cwd()))
+    case.prepare(home)
+    return home
 
 
 def _start(case: Case, home: Path) -> int:

@@ -250,6 +250,16 @@ def test_a_login_while_the_collector_is_away_is_linked_ahead_of_everything(
     assert {"one": 1, "login": 1, "two": 1, "three": 1} == counted(toolbox)
 
 
+def test_what_is_behind_a_link_leaves_once_the_link_has_arrived(toolbox: Toolbox) -> None:
+    """The events of one request may be taken in any order."""
+    toolbox.collector.behave(refuse())
+    toolbox.write_credentials("key-of-alice")
+    toolbox.run("login")
+    toolbox.recover("one")
+    requests = [[e["event"] for e in batch.events] for batch in toolbox.collector.batches]
+    assert [["$set", "$identify"], ["CLI execution succeeded"] * 2] == requests
+
+
 @pytest.mark.fault(
     "network", "a login with its principal while the collector hangs", "a server on loopback"
 )

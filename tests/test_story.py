@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from cli import Toolbox, wait_until
+from usage_core.testing.behaviour import status
 
 
 def test_the_first_command_is_anonymous_and_makes_an_identity(toolbox: Toolbox) -> None:
@@ -149,6 +150,21 @@ def test_an_account_switched_behind_the_tools_back_is_noticed(toolbox: Toolbox) 
 
     assert "bob" == toolbox.captures()[-1]["distinct_id"]
     assert first != toolbox.identity()["anon_id"]
+
+
+def test_a_command_never_counts_for_the_account_that_came_after_it(toolbox: Toolbox) -> None:
+    toolbox.collector.behave(status(503))
+    toolbox.run("ok", "nobody's")
+    wait_until(lambda: toolbox.health().get("failures") and toolbox.worker() is None)
+    toolbox.write_credentials("key-of-alice")
+    toolbox.run("ok", "alice's")  # too early for a worker that would ask who that is
+    toolbox.write_credentials("key-of-bob")
+    toolbox.recover("bob's")
+
+    sent_as = {e["properties"]["command_name"]: e["distinct_id"] for e in toolbox.captures()}
+    assert "bob" == sent_as["bob's"]
+    links = [e["properties"].get("$anon_distinct_id") for e in toolbox.collector.events]
+    assert sent_as["alice's"] not in ["bob", *links]
 
 
 def test_credentials_written_by_hand_are_linked_by_the_next_command(toolbox: Toolbox) -> None:

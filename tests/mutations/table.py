@@ -22,10 +22,10 @@ class Mutation:
 
 
 RULES = "tests/test_lifecycle.py"
-MACHINE = "tests/test_lifecycle_machine.py"
 CRASHES = "tests/test_crashes.py"
 CLOCK = "tests/test_clock.py"
 LOSSLESS = "tests/test_lossless.py"
+STORY = "tests/test_story.py"
 
 LIFECYCLE = "_identity/lifecycle.py"
 WATERFALL = "_identity/waterfall.py"
@@ -129,7 +129,7 @@ MUTATIONS = (
         WATERFALL,
         "return self.stamp_now is None or self.stamp_now() == stamp",
         "return True",
-        (MACHINE,),
+        (STORY,),
     ),
     Mutation(
         "an answer that cannot name a person is believed",
@@ -220,7 +220,7 @@ MUTATIONS = (
         DELIVERY,
         "if deaths or isinstance(message, Alias) or len(batch) == BATCH:",
         "if deaths or len(batch) == BATCH:",
-        (MACHINE,),
+        (LOSSLESS,),
     ),
     Mutation(
         "messages are removed before they are sent",

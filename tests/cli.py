@@ -113,6 +113,11 @@ class Toolbox:
         """Wait until everything was delivered; the worker may linger a moment longer."""
         wait_until(lambda: not self.records(), f"still waiting: {self.records()}")
 
+    def wait_for_failure(self, failures: int = 1) -> None:
+        """Wait until a delivery was put off, and its worker is gone."""
+        wait_until(lambda: int(str(self.health().get("failures", 0))) >= failures)
+        wait_until(lambda: self.worker() is None, "the worker lives on")
+
     def end_pause(self) -> None:
         """Let the time pass after which a collector that was away is tried again."""
         wait_until(lambda: self.worker() is None, "the worker lives on")

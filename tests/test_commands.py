@@ -79,8 +79,7 @@ def test_status_tells_ids_queues_endpoint_and_the_last_success(machine: Machine)
 def test_status_tells_the_last_error_and_when_it_is_tried_again(machine: Machine) -> None:
     machine.collector.behave(status(503, retry_after=120))
     machine.do("one")
-    wait_until(lambda: machine.health().get("failures"))
-    wait_until(lambda: machine.worker() is None)
+    machine.wait_for_failure()
 
     now = machine.look("status")
 
@@ -103,8 +102,7 @@ def test_status_tells_who_chose_the_transport(machine: Machine) -> None:
 def test_after_disable_nothing_is_left_or_sent_or_told(machine: Machine) -> None:
     machine.collector.behave(refuse())
     machine.do("one", "login")
-    wait_until(lambda: machine.health().get("failures"))
-    wait_until(lambda: machine.worker() is None)
+    machine.wait_for_failure()
     machine.start_no_worker()
     machine.do("two")
     waiting = len(machine.records())
@@ -305,8 +303,7 @@ def test_after_reset_nothing_connects_the_ids_and_the_queue_stays_whose_it_is(
     before = machine.identity()["anon_id"]
     machine.collector.behave(refuse())
     machine.do("two")
-    wait_until(lambda: machine.health().get("failures"))
-    wait_until(lambda: machine.worker() is None)
+    machine.wait_for_failure()
     machine.start_no_worker()
     machine.do("three")  # recorded, and nobody has looked at it
 

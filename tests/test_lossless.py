@@ -130,8 +130,7 @@ def test_a_worker_leaves_a_collector_that_never_answers(
     toolbox.collector.behave(trouble)
     began = time.monotonic()
     toolbox.run("ok", "one")
-    wait_until(lambda: toolbox.health().get("failures"))
-    wait_until(lambda: toolbox.worker() is None)
+    toolbox.wait_for_failure()
     assert 12 > time.monotonic() - began
     assert 1 == len(toolbox.records())
 
@@ -143,8 +142,7 @@ def test_a_worker_leaves_a_collector_that_never_answers(
 def test_no_worker_is_started_before_the_time_that_a_collector_asked_for(toolbox: Toolbox) -> None:
     toolbox.collector.behave(status(429, retry_after=60))
     toolbox.run("ok", "one")
-    wait_until(lambda: toolbox.health().get("failures"))
-    wait_until(lambda: toolbox.worker() is None)
+    toolbox.wait_for_failure()
     end = (toolbox.state / "usage" / "lease").stat().st_mtime
     asked = len(toolbox.collector.requests)
     for _ in range(5):

@@ -102,8 +102,7 @@ def test_the_story_of_a_machine_is_told_by_identity(machine: Machine, chromium: 
     wait_until(lambda: machine.worker() is None)
     machine.collector.behave(refuse())
     machine.do("three")
-    wait_until(lambda: machine.health().get("failures"))
-    wait_until(lambda: machine.worker() is None)
+    machine.wait_for_failure()
     machine.start_no_worker()
     machine.do("four")
     entries = machine.look("show")["entries"]

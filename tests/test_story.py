@@ -155,7 +155,7 @@ def test_an_account_switched_behind_the_tools_back_is_noticed(toolbox: Toolbox) 
 def test_a_command_never_counts_for_the_account_that_came_after_it(toolbox: Toolbox) -> None:
     toolbox.collector.behave(status(503))
     toolbox.run("ok", "nobody's")
-    wait_until(lambda: toolbox.health().get("failures") and toolbox.worker() is None)
+    toolbox.wait_for_failure()
     toolbox.write_credentials("key-of-alice")
     toolbox.run("ok", "alice's")  # too early for a worker that would ask who that is
     toolbox.write_credentials("key-of-bob")

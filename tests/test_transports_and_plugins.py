@@ -170,8 +170,7 @@ def test_a_record_on_which_three_workers_died_is_set_aside(toolbox: Toolbox, sit
     install(site, "deadly", "deadly", source, usage="deadly")
     toolbox.collector.behave(refuse())
     toolbox.run("ok", "first")
-    wait_until(lambda: toolbox.health().get("failures"))
-    wait_until(lambda: toolbox.worker() is None)
+    toolbox.wait_for_failure()
     toolbox.collector.behave(answer())
     for name in ("deadly", "last"):
         toolbox.run("ok", name)

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 import usage_core
-from cli import TOOLBOX, Toolbox, wait_until
+from cli import TOOLBOX, Toolbox
 
 NOBODY = 65534
 
@@ -77,11 +77,6 @@ class Machine(Toolbox):
             (e["uuid"], e["timestamp"]): e["properties"]["command_name"] for e in self.captures()
         }
         return list(seen.values())
-
-    def wait_for_failure(self, failures: int = 1) -> None:
-        """Wait until a delivery was put off, and its worker is gone."""
-        wait_until(lambda: int(str(self.health().get("failures", 0))) >= failures)
-        wait_until(lambda: self.worker() is None, "the worker lives on")
 
     def inject(self, folder: Path, source: str) -> None:
         """Have every Python process of this toolbox run *source* first."""
